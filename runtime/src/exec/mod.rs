@@ -1,0 +1,29 @@
+//! Execution: handlers for every operation of the instruction table, and the loop that drives them.
+//!
+//! Knows the IR and the store's records; knows nothing of Wasm's binary syntax. The semantics live by family
+//! (`int`, `float`, `convert`, `memory`, `variable`, `control`, `call`, `table`), one zero-sized type per
+//! row of the table. `kinds` gives them operands, `backend` turns them into handlers for threaded code and
+//! for the loop, `handlers` lists those by operation number, and `run` enters and leaves the code.
+
+mod backend;
+mod backtrace;
+mod call;
+mod control;
+mod convert;
+mod ctx;
+mod float;
+mod handlers;
+mod int;
+mod kinds;
+mod machine;
+mod memory;
+mod operand;
+mod run;
+mod selftest;
+mod table;
+mod target;
+mod variable;
+
+pub(crate) use ctx::Ctx;
+pub(crate) use run::invoke;
+pub(crate) use target::Target;
