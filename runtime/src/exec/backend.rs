@@ -1,6 +1,6 @@
 //! The two ways to get from one handler to the next, and the two ways a cell names its handler.
 
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ptr::with_exposed_provenance};
 
 use super::{ctx::Ctx, handlers::Handlers, kinds::Instr, machine::Machine};
 use crate::{ir::CellClass, module::FuncEntry};
@@ -42,13 +42,13 @@ impl Class for Direct {
     #[inline(always)]
     unsafe fn target(ip: *const u8, offset: usize) -> *const u8 {
         // SAFETY: see above.
-        unsafe { *ip.wrapping_add(offset).cast::<*const u8>() }
+        with_exposed_provenance(unsafe { *ip.wrapping_add(offset).cast::<usize>() })
     }
 
     #[inline(always)]
     unsafe fn entry(ip: *const u8, offset: usize, _: *mut Ctx) -> *const FuncEntry {
         // SAFETY: see above.
-        unsafe { *ip.wrapping_add(offset).cast::<*const FuncEntry>() }
+        with_exposed_provenance(unsafe { *ip.wrapping_add(offset).cast::<usize>() })
     }
 }
 
@@ -171,7 +171,7 @@ mod threaded {
         unsafe fn from_address(address: usize) -> ThreadedFn {
             // SAFETY: the caller's address is one of a `ThreadedFn`, exposed when the table was listed.
             unsafe {
-                core::mem::transmute(core::ptr::with_exposed_provenance::<()>(address))
+                core::mem::transmute(with_exposed_provenance::<()>(address))
             }
         }
 
@@ -226,7 +226,7 @@ mod looped {
         unsafe fn from_address(address: usize) -> LoopFn {
             // SAFETY: the caller's address is one of a `LoopFn`, exposed when the table was listed.
             unsafe {
-                core::mem::transmute(core::ptr::with_exposed_provenance::<()>(address))
+                core::mem::transmute(with_exposed_provenance::<()>(address))
             }
         }
 

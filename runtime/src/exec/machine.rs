@@ -7,7 +7,7 @@ use core::marker::PhantomData;
 
 use super::{
     backend::{Backend, Class},
-    ctx::{Ctx, Exit, Saved},
+    ctx::{Ctx, Saved},
     kinds::Instr,
 };
 use crate::{Trap, module::FuncEntry};
@@ -85,13 +85,13 @@ impl<B: Backend, C: Class> Machine<B, C> {
         }
     }
 
-    /// Leaves the handlers with `exit`. In a cold handler only: it is a chain of stores.
+    /// Leaves the handlers with the code of an [`Exit`](super::ctx::Exit). In a cold handler only: it is a chain of stores.
     #[inline(always)]
-    pub(super) unsafe fn leave(self, exit: Exit) -> usize {
+    pub(super) unsafe fn leave(self, exit: usize) -> usize {
         // SAFETY: `ctx` is live for as long as handlers run.
         unsafe {
             (*self.ctx).saved = self.saved();
-            (*self.ctx).exit = exit as usize;
+            (*self.ctx).exit = exit;
             // Read back, so that the result is not a constant: LLVM would return the constant from every
             // caller instead of tail-calling this.
             let code = (&raw const (*self.ctx).exit).read_volatile();

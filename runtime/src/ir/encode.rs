@@ -9,7 +9,7 @@ pub(crate) struct Inst {
     pub(crate) op: Op,
     /// Byte offsets from `sp`.
     pub(crate) slots: [i16; 4],
-    pub(crate) imm32: [u32; 4],
+    pub(crate) imm32: [u32; 5],
     pub(crate) imm64: u64,
     /// Index of a defined function.
     pub(crate) func: u32,
@@ -18,7 +18,7 @@ pub(crate) struct Inst {
 
 impl Inst {
     pub(crate) fn new(op: Op) -> Self {
-        Self { op, slots: [0; 4], imm32: [0; 4], imm64: 0, func: 0, target: Label(0) }
+        Self { op, slots: [0; 4], imm32: [0; 5], imm64: 0, func: 0, target: Label(0) }
     }
 }
 
@@ -55,8 +55,8 @@ pub(crate) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    pub(crate) fn new(arena: &'a Bump, naming: Naming<'a>, capacity: usize) -> Self {
-        let mut bytes = Vec::with_capacity_in(capacity, arena);
+    pub(crate) fn new(arena: &'a Bump, naming: Naming<'a>) -> Self {
+        let mut bytes = Vec::new_in(arena);
         bytes.resize(naming.class.prelude(), 0);
         Self { naming, bytes, labels: Vec::new_in(arena), relocs: Vec::new_in(arena) }
     }
@@ -76,6 +76,12 @@ impl<'a> Encoder<'a> {
     pub(crate) fn bind(&mut self, label: Label) {
         debug_assert_eq!(self.labels[label.0 as usize], UNBOUND);
         self.labels[label.0 as usize] = self.position();
+    }
+
+    /// Changes the first 32-bit immediate of the cell at `position`, which is of `op`.
+    pub(crate) fn patch_imm32(&mut self, position: u32, op: Op, value: u32) {
+        let field = position as usize + op.format().imm32(self.naming.class, 0);
+        self.put(field, value.to_le_bytes());
     }
 
     /// Removes everything from `position` on: the caller emitted it last and no label is bound there.

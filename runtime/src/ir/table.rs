@@ -269,10 +269,10 @@ macro_rules! instructions {
         test() CallIndirect "call_indirect" (imm32 imm32 imm32);
         fixed() Resume "call.resume" ();
         fixed() Return "return" ();
-        fixed() ReturnMany "return.many" (slot slot imm32);
-        fixed() ReturnCall "return_call" (slot slot imm32 imm32 func);
-        fixed() ReturnCallImported "return_call.imported" (slot slot imm32 imm32 imm32);
-        test() ReturnCallIndirect "return_call_indirect" (slot slot imm32 imm32 imm32 imm32);
+        fixed() ReturnMany "return.many" (slot imm32 imm32);
+        fixed() ReturnCall "return_call" (slot imm32 imm32 imm32 func);
+        fixed() ReturnCallImported "return_call.imported" (slot imm32 imm32 imm32 imm32);
+        test() ReturnCallIndirect "return_call_indirect" (slot imm32 imm32 imm32 imm32 imm32);
 
         // ---- table
         fixed() RefFunc "ref.func" (imm32);
