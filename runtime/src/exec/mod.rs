@@ -23,9 +23,15 @@ impl Ctx {
 /// Calls a function, of Wasm or of the host. `slots` has [`FuncType::area_slots`](crate::FuncType)
 /// cells: parameters in, results out.
 pub(crate) fn invoke(
-    _store: NonNull<StoreInner>,
-    _func: NonNull<FuncObj>,
-    _slots: &mut [u64],
+    store: NonNull<StoreInner>,
+    func: NonNull<FuncObj>,
+    slots: &mut [u64],
 ) -> Result<()> {
-    todo!()
+    // SAFETY: callers checked that the function belongs to the store.
+    let FuncObj { entry, index, .. } = unsafe { func.as_ref() };
+    if entry.is_null() {
+        // SAFETY: as above.
+        return unsafe { StoreInner::call_host(store, *index, core::ptr::null_mut(), slots) };
+    }
+    todo!("calls of Wasm functions")
 }
