@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::ptr;
 
 use crate::{
+    Config, Result,
+    error::bail,
     module::FuncEntry,
     store::{FuncObj, GlobalObj, InstanceObj, TableObj},
     sys::Pages,
@@ -120,17 +122,17 @@ pub(crate) struct Ctx {
     /// Nested entries: Wasm that called the host that called Wasm.
     pub(super) nesting: u32,
     pub(super) max_nesting: u32,
-    /// The value stack.
-    stack: Pages,
+    /// The value stack; none before the first call.
+    stack: Option<Pages>,
+    stack_bytes: usize,
 }
 
 impl Ctx {
-    /// A context that runs nothing yet, on the given value stack.
-    pub(crate) fn new(stack: Pages, max_nesting: u32) -> Self {
-        let base = stack.base();
+    /// A context that runs nothing yet.
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             mem_len: 0,
-            stack_limit: base.wrapping_add(stack.len()),
+            stack_limit: ptr::null_mut(),
             funcs: ptr::null(),
             globals: ptr::null(),
             tables: ptr::null(),
@@ -144,12 +146,31 @@ impl Ctx {
             exit: 0,
             saved: Saved::at(ptr::null(), ptr::null_mut()),
             callee_sp: ptr::null_mut(),
-            top: base,
+            top: ptr::null_mut(),
             crossings: Vec::new(),
             nesting: 0,
-            max_nesting,
-            stack,
+            max_nesting: config.max_host_nesting,
+            stack: None,
+            stack_bytes: config.max_wasm_stack,
         }
+    }
+
+    /// Allocates the value stack, unless it is there. Stores that run nothing do without.
+    pub(super) fn ensure_stack(&mut self) -> Result<()> {
+        if self.stack.is_none() {
+            // Whole slots.
+            let bytes = self.stack_bytes & !7;
+            let Ok(stack) = Pages::new(bytes, 0) else {
+                bail!(
+                    "out of memory: cannot allocate a value stack of {bytes} bytes \
+                     (Config::max_wasm_stack)"
+                );
+            };
+            self.top = stack.base();
+            self.stack_limit = stack.base().wrapping_add(stack.len());
+            self.stack = Some(stack);
+        }
+        Ok(())
     }
 
     /// Makes `instance` the current one. Null is allowed: nothing of it is used then.
@@ -163,7 +184,7 @@ impl Ctx {
             self.funcs = instance.funcs.as_ptr();
             self.globals = instance.globals.as_ptr();
             self.tables = instance.tables.as_ptr();
-            self.entries = instance.module.code().entries();
+            self.entries = instance.module.inner().code.entries();
         }
         // SAFETY: as above.
         unsafe { self.reload_memory() };

@@ -5,7 +5,10 @@ use super::{
     kinds::{Fixed, FixedOp, LoadOp, StoreOp},
     machine::Machine,
 };
-use crate::{Trap, store};
+use crate::{
+    Trap,
+    store::{MemoryObj, instance},
+};
 
 /// Declares loads: name, type in memory, type of the result.
 macro_rules! loads {
@@ -165,21 +168,20 @@ fixed_ops! {
     MemoryInit = |m, Op| {
         let (to, from, len) =
             (operand!(m, Op, 0 as u32), operand!(m, Op, 1 as u32), operand!(m, Op, 2 as u32));
-        let instance = &mut *(*m.ctx).instance;
-        let segment = m.imm32::<Op>(0);
-        let done = store::memory_init(instance, segment, to.into(), from.into(), len.into());
+        let (instance, segment) = ((*m.ctx).instance, m.imm32::<Op>(0));
+        let done = instance::memory_init(instance, segment, to.into(), from.into(), len.into());
         next_or_trap!(m, Op, done)
     }
 
     DataDrop = |m, Op| {
-        store::data_drop(&mut *(*m.ctx).instance, m.imm32::<Op>(0));
+        instance::data_drop((*m.ctx).instance, m.imm32::<Op>(0));
         m.next::<Op>()
     }
 }
 
 /// `memory.grow`: the old size in pages, or -1.
 #[inline(never)]
-fn grow(memory: *mut store::MemoryObj, delta: u32) -> u32 {
+fn grow(memory: *mut MemoryObj, delta: u32) -> u32 {
     // SAFETY: a memory of the current instance, which nobody else refers to while handlers run.
     let memory = unsafe { &mut *memory };
     memory.grow(delta.into()).map_or(u32::MAX, |old| old as u32)

@@ -24,6 +24,7 @@ mod table;
 mod target;
 mod variable;
 
+pub(crate) use call::HEADER;
 pub(crate) use ctx::Ctx;
 pub(crate) use run::invoke;
 pub(crate) use target::Target;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Trap,
-    store::{self, InstanceObj, TableObj},
+    store::{TableObj, instance},
 };
 
 /// Table `index` of the current instance.
@@ -21,28 +21,6 @@ use crate::{
 unsafe fn table<'a, B: Backend, C: Class>(m: &Machine<B, C>, index: u32) -> &'a mut TableObj {
     // SAFETY: the instance's tables live as long as it does.
     unsafe { &mut **(*m.ctx).tables.wrapping_add(index as usize) }
-}
-
-/// The current instance.
-///
-/// # Safety
-/// As for [`table`].
-#[inline(always)]
-unsafe fn instance<'a, B: Backend, C: Class>(m: &Machine<B, C>) -> &'a mut InstanceObj {
-    // SAFETY: code runs in an instance.
-    unsafe { &mut *(*m.ctx).instance }
-}
-
-/// `table.fill`.
-fn fill(table: &mut TableObj, start: u32, value: u64, len: u32) -> Result<(), Trap> {
-    if u64::from(start) + u64::from(len) > table.len as u64 {
-        return Err(Trap::TableOutOfBounds);
-    }
-    for i in 0..len as usize {
-        // SAFETY: below the table's length.
-        unsafe { *table.elements.wrapping_add(start as usize + i) = value };
-    }
-    Ok(())
 }
 
 fixed_ops! {
@@ -89,7 +67,8 @@ fixed_ops! {
     TableFill = |m, Op| {
         let (start, value, len) =
             (operand!(m, Op, 0 as u32), operand!(m, Op, 1 as u64), operand!(m, Op, 2 as u32));
-        next_or_trap!(m, Op, fill(table(&m, m.imm32::<Op>(0)), start, value, len))
+        let table = table(&m, m.imm32::<Op>(0));
+        next_or_trap!(m, Op, table.fill(start.into(), value, len.into()))
     }
 
     /// Immediates: destination table, source table.
@@ -97,8 +76,9 @@ fixed_ops! {
         let (to, from, len) =
             (operand!(m, Op, 0 as u32), operand!(m, Op, 1 as u32), operand!(m, Op, 2 as u32));
         let (to_table, from_table) = (m.imm32::<Op>(0), m.imm32::<Op>(1));
-        let done = store::table_copy(
-            instance(&m), to_table, from_table, to.into(), from.into(), len.into(),
+        let instance = (*m.ctx).instance;
+        let done = instance::table_copy(
+            instance, to_table, from_table, to.into(), from.into(), len.into(),
         );
         next_or_trap!(m, Op, done)
     }
@@ -108,13 +88,14 @@ fixed_ops! {
         let (to, from, len) =
             (operand!(m, Op, 0 as u32), operand!(m, Op, 1 as u32), operand!(m, Op, 2 as u32));
         let (table, segment) = (m.imm32::<Op>(0), m.imm32::<Op>(1));
+        let instance = (*m.ctx).instance;
         let done =
-            store::table_init(instance(&m), table, segment, to.into(), from.into(), len.into());
+            instance::table_init(instance, table, segment, to.into(), from.into(), len.into());
         next_or_trap!(m, Op, done)
     }
 
     ElemDrop = |m, Op| {
-        store::elem_drop(instance(&m), m.imm32::<Op>(0));
+        instance::elem_drop((*m.ctx).instance, m.imm32::<Op>(0));
         m.next::<Op>()
     }
 }

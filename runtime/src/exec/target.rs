@@ -61,6 +61,11 @@ impl Target {
         Naming { class: self.class, handlers: &self.handlers, entries }
     }
 
+    #[cfg(teff_threaded)]
+    pub(super) fn is_threaded(&self) -> bool {
+        self.backend == Backend::Threaded
+    }
+
     pub(crate) fn class(&self) -> CellClass {
         self.class
     }

@@ -97,6 +97,19 @@ impl CodeMap {
         })
     }
 
+    /// The offset in the module's bytes of the operator that the code at `offset` of function `index` came
+    /// from. Nothing is kept for that: the function is translated once more.
+    pub(crate) fn wasm_offset(&self, module: &ModuleInner, index: u32, offset: u32) -> Option<usize> {
+        let arena = Bump::new();
+        let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
+        let naming = module.engine().target().naming(entries);
+        let mut map = translate::OffsetMap::new();
+        translate::translate(module, index, naming, &arena, Some(&mut map)).ok()?;
+        // The operators before it may have made no code, or code that was rewritten with this one's.
+        let found = map.partition_point(|(code, _)| *code <= offset).checked_sub(1)?;
+        Some(map[found].1 as usize)
+    }
+
     /// The function whose code `ip` points into, and the offset of `ip` in it.
     pub(crate) fn find(&self, ip: *const u8) -> Option<(u32, u32)> {
         self.code.with(|code| {
