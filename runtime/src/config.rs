@@ -47,7 +47,11 @@ impl Config {
             backend: Self::BACKENDS[0],
             code_form: CodeForm::Direct,
             consume_fuel: false,
-            max_wasm_stack: if cfg!(feature = "std") { 8 << 20 } else { 64 << 10 },
+            max_wasm_stack: if cfg!(feature = "std") {
+                8 << 20
+            } else {
+                64 << 10
+            },
             max_host_nesting: 64,
         }
     }
@@ -57,7 +61,10 @@ impl Config {
     /// # Panics
     /// If this build does not have it: see [`Config::BACKENDS`].
     pub fn backend(&mut self, backend: Backend) -> &mut Self {
-        assert!(Self::BACKENDS.contains(&backend), "this build of teff has no {backend:?} backend");
+        assert!(
+            Self::BACKENDS.contains(&backend),
+            "this build of teff has no {backend:?} backend"
+        );
         self.backend = backend;
         self
     }

@@ -36,7 +36,10 @@ impl Error {
     #[must_use]
     pub fn context(mut self, context: impl fmt::Display) -> Self {
         let cause = self.inner.cause;
-        self.inner.cause = Box::new(Context { message: context.to_string(), cause });
+        self.inner.cause = Box::new(Context {
+            message: context.to_string(),
+            cause,
+        });
         self
     }
 
@@ -79,7 +82,12 @@ impl Error {
 
 impl<E: error::Error + Send + Sync + 'static> From<E> for Error {
     fn from(cause: E) -> Self {
-        Self { inner: Box::new(Inner { cause: Box::new(cause), backtrace: None }) }
+        Self {
+            inner: Box::new(Inner {
+                cause: Box::new(cause),
+                backtrace: None,
+            }),
+        }
     }
 }
 

@@ -20,7 +20,9 @@ pub(crate) struct Lock<T> {
 
 impl<T> Lock<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self { inner: value.into() }
+        Self {
+            inner: value.into(),
+        }
     }
 
     /// Runs `f` with exclusive access.
@@ -29,7 +31,10 @@ impl<T> Lock<T> {
     /// appends, and publishes last, so a poisoned lock is still consistent.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         #[cfg(feature = "std")]
-        return f(&mut self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        return f(&mut self
+            .inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner));
         #[cfg(not(feature = "std"))]
         return f(&mut self.inner.borrow_mut());
     }

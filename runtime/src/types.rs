@@ -24,13 +24,22 @@ pub struct RefType {
 
 impl RefType {
     /// `funcref`: a nullable reference to a function.
-    pub const FUNCREF: Self = Self { nullable: true, heap_type: HeapType::Func };
+    pub const FUNCREF: Self = Self {
+        nullable: true,
+        heap_type: HeapType::Func,
+    };
     /// `externref`: a nullable reference to a host value.
-    pub const EXTERNREF: Self = Self { nullable: true, heap_type: HeapType::Extern };
+    pub const EXTERNREF: Self = Self {
+        nullable: true,
+        heap_type: HeapType::Extern,
+    };
 
     /// A reference type.
     pub const fn new(nullable: bool, heap_type: HeapType) -> Self {
-        Self { nullable, heap_type }
+        Self {
+            nullable,
+            heap_type,
+        }
     }
 
     /// May the reference be null?
@@ -156,7 +165,10 @@ impl FuncType {
         let mut types: Vec<ValType> = params.into_iter().collect();
         let params = types.len() as u32;
         types.extend(results);
-        Self { types: types.into(), params }
+        Self {
+            types: types.into(),
+            params,
+        }
     }
 
     /// The parameter types, in order.
@@ -227,7 +239,10 @@ pub struct GlobalType {
 impl GlobalType {
     /// A global's type.
     pub const fn new(content: ValType, mutability: Mutability) -> Self {
-        Self { content, mutability }
+        Self {
+            content,
+            mutability,
+        }
     }
 
     /// The type of its value.
@@ -256,7 +271,11 @@ impl TableType {
             Some(max) => Some(max as u64),
             None => None,
         };
-        Self { element, minimum: min as u64, maximum }
+        Self {
+            element,
+            minimum: min as u64,
+            maximum,
+        }
     }
 
     /// The element type.
@@ -289,7 +308,10 @@ impl MemoryType {
             Some(max) => Some(max as u64),
             None => None,
         };
-        Self { minimum: min as u64, maximum }
+        Self {
+            minimum: min as u64,
+            maximum,
+        }
     }
 
     /// Pages at creation.

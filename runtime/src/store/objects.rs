@@ -43,7 +43,11 @@ pub(crate) struct TableObj {
 impl TableObj {
     /// The type now: the minimum is the present length (spec §4.5.3, "External Typing").
     pub(crate) fn ty(&self) -> TableType {
-        TableType::new(self.element_type, self.len as u32, self.maximum.map(|max| max as u32))
+        TableType::new(
+            self.element_type,
+            self.len as u32,
+            self.maximum.map(|max| max as u32),
+        )
     }
 }
 
@@ -62,7 +66,10 @@ pub(crate) struct MemoryObj {
 impl MemoryObj {
     /// The type now: the minimum is the present size.
     pub(crate) fn ty(&self) -> MemoryType {
-        MemoryType::new((self.len / 65_536) as u32, self.maximum.map(|max| max as u32))
+        MemoryType::new(
+            (self.len / 65_536) as u32,
+            self.maximum.map(|max| max as u32),
+        )
     }
 }
 
