@@ -20,10 +20,16 @@ use crate::suite::{Suite, SuiteFile};
 /// A file with its script.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// Where it comes from.
-    pub file: SuiteFile,
+    file: SuiteFile,
     /// The script, or why the file is none.
-    pub script: std::result::Result<Arc<Script>, ParseError>,
+    script: std::result::Result<Arc<Script>, ParseError>,
+}
+
+impl Loaded {
+    /// The binaries of all modules that the file defines and that are meant to be valid.
+    pub fn modules(&self) -> impl Iterator<Item = &[u8]> {
+        self.script.iter().flat_map(|script| script.modules())
+    }
 }
 
 /// The engine's configuration, and what a run is held to.
@@ -33,7 +39,7 @@ pub struct Options {
     pub backend: Backend,
     /// The form of translated code.
     pub form: CodeForm,
-    /// See [`Rules::strict_messages`].
+    /// Must the messages of refused modules be the specification's?
     pub strict_messages: bool,
     /// Most time for a file: a safety net, not a measure.
     pub time_limit: Duration,
@@ -42,7 +48,12 @@ pub struct Options {
 impl Options {
     /// Lenient about the messages of refused modules, with a time limit that only a hang reaches.
     pub fn new(backend: Backend, form: CodeForm) -> Self {
-        Self { backend, form, strict_messages: false, time_limit: Duration::from_secs(300) }
+        Self {
+            backend,
+            form,
+            strict_messages: false,
+            time_limit: Duration::from_secs(300),
+        }
     }
 }
 
@@ -53,13 +64,21 @@ const STACK: usize = 8 << 20;
 pub fn load(suite: &Suite) -> Vec<Loaded> {
     parallel(&suite.files, |file| {
         let parse = || {
-            let text = file.text().map_err(|message| ParseError { line: 0, message })?;
+            let text = file
+                .text()
+                .map_err(|message| ParseError { line: 0, message })?;
             Script::parse(&text).map(Arc::new)
         };
         let script = catch_unwind(parse).unwrap_or_else(|panic| {
-            Err(ParseError { line: 0, message: format!("the parser panicked: {}", text_of(&*panic)) })
+            Err(ParseError {
+                line: 0,
+                message: format!("the parser panicked: {}", text_of(&*panic)),
+            })
         });
-        Loaded { file: file.clone(), script }
+        Loaded {
+            file: file.clone(),
+            script,
+        }
     })
 }
 
@@ -77,6 +96,7 @@ pub fn run(
         let rules = Rules {
             supported,
             beyond_wasm3: loaded.file.beyond_wasm3(),
+            older_than_wasm3: loaded.file.is_older_than_wasm3(),
             strict_messages: options.strict_messages,
         };
         let result = run_file(loaded, &engine, rules, options.time_limit);
@@ -96,7 +116,11 @@ fn run_file(loaded: &Loaded, engine: &Engine, rules: Rules, time_limit: Duration
         Ok(script) => run_script(script, engine, rules, time_limit),
         Err(error) => {
             let status = Status::Failed(error.message.clone());
-            vec![DirectiveResult { line: error.line, kind: "parse", status }]
+            vec![DirectiveResult {
+                line: error.line,
+                kind: "parse",
+                status,
+            }]
         }
     };
     FileResult {
@@ -155,10 +179,17 @@ fn run_script(
 /// Counts every directive that has no result as failed: the first for `message`, the others because of it.
 fn fail_rest(results: &mut Vec<DirectiveResult>, script: &Script, message: &str) {
     let mut message = message.to_string();
-    let all = script.directives.iter().flat_map(|d| std::iter::repeat_n(d, d.command.count()));
+    let all = script
+        .directives
+        .iter()
+        .flat_map(|d| std::iter::repeat_n(d, d.command.count()));
     for directive in all.skip(results.len()) {
         let (line, kind) = (directive.line, directive.command.kind());
-        results.push(DirectiveResult { line, kind, status: Status::Failed(message) });
+        results.push(DirectiveResult {
+            line,
+            kind,
+            status: Status::Failed(message),
+        });
         message = "not run, because of the failure above".into();
     }
 }
@@ -179,7 +210,9 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 /// `map` over `items` on all processors; results in the order of the items.
 fn parallel<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(items.len());
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(items.len());
     let work = || {
         let mut results = Vec::new();
         loop {
@@ -194,7 +227,11 @@ fn parallel<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<
         let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         let mut results = Vec::with_capacity(items.len());
         for worker in workers {
-            results.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            results.extend(
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            );
         }
         results
     });

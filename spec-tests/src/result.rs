@@ -61,7 +61,10 @@ pub struct Totals {
 impl FileResult {
     /// The file's sums.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals { files: 1, ..Totals::default() };
+        let mut totals = Totals {
+            files: 1,
+            ..Totals::default()
+        };
         for directive in &self.directives {
             match directive.status {
                 Status::Passed => totals.passed += 1,
@@ -104,7 +107,12 @@ impl RunResult {
         for file in &files {
             totals += file.totals();
         }
-        Self { backend, form, totals, files }
+        Self {
+            backend,
+            form,
+            totals,
+            files,
+        }
     }
 
     /// The sums by folder.
@@ -133,7 +141,8 @@ impl RunResult {
         for file in &self.files {
             for directive in &file.directives {
                 if let Status::Failed(message) = &directive.status {
-                    let (group, slash) = (&file.group, if file.group.is_empty() { "" } else { "/" });
+                    let (group, slash) =
+                        (&file.group, if file.group.is_empty() { "" } else { "/" });
                     let (name, line, kind) = (&file.name, directive.line, directive.kind);
                     failures.push(format!("{group}{slash}{name}:{line}: {kind}: {message}"));
                 }
@@ -162,7 +171,13 @@ impl<'a> Report<'a> {
     /// The report of `runs`.
     pub fn new(suite: &'a str, runs: &'a [RunResult]) -> Self {
         let engine_version = env!("CARGO_PKG_VERSION");
-        Self { schema: 1, engine: "teff", engine_version, suite, runs }
+        Self {
+            schema: 1,
+            engine: "teff",
+            engine_version,
+            suite,
+            runs,
+        }
     }
 }
 
@@ -172,7 +187,11 @@ mod tests {
 
     #[test]
     fn sums_and_json() {
-        let directive = |line, status| DirectiveResult { line, kind: "assert_return", status };
+        let directive = |line, status| DirectiveResult {
+            line,
+            kind: "assert_return",
+            status,
+        };
         let file = |group: &str, directives| FileResult {
             group: group.into(),
             name: "a.wast".into(),
@@ -180,12 +199,30 @@ mod tests {
             directives,
         };
         let files = vec![
-            file("core", vec![directive(1, Status::Passed), directive(2, Status::TextDelegated)]),
-            file("core/gc", vec![directive(3, Status::Skipped("needs gc".into()))]),
-            file("core", vec![directive(4, Status::Failed("got i32 1".into()))]),
+            file(
+                "core",
+                vec![
+                    directive(1, Status::Passed),
+                    directive(2, Status::TextDelegated),
+                ],
+            ),
+            file(
+                "core/gc",
+                vec![directive(3, Status::Skipped("needs gc".into()))],
+            ),
+            file(
+                "core",
+                vec![directive(4, Status::Failed("got i32 1".into()))],
+            ),
         ];
         let run = RunResult::new("loop".into(), "direct".into(), files);
-        let all = Totals { files: 3, passed: 1, failed: 1, skipped: 1, text_delegated: 1 };
+        let all = Totals {
+            files: 3,
+            passed: 1,
+            failed: 1,
+            skipped: 1,
+            text_delegated: 1,
+        };
         assert_eq!(run.totals, all);
         assert_eq!(run.groups()["core"].files, 2);
         assert_eq!(run.skip_reasons()["needs gc"], 1);
@@ -196,6 +233,9 @@ mod tests {
         assert_eq!(first["status"], "passed");
         assert_eq!(first["line"], 1);
         let skipped = &json["runs"][0]["files"][1]["directives"][0];
-        assert_eq!((&skipped["status"], &skipped["message"]), (&"skipped".into(), &"needs gc".into()));
+        assert_eq!(
+            (&skipped["status"], &skipped["message"]),
+            (&"skipped".into(), &"needs gc".into())
+        );
     }
 }

@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 
-use teff_runtime::{Engine, Error, Instance, Linker, Module, Result as TeffResult, Store, Trap, Val};
+use teff_runtime::{
+    Engine, Error, Instance, Linker, Module, Result as TeffResult, Store, Trap, Val,
+};
 use wasmparser::WasmFeatures;
 
-use crate::features::Supported;
+use crate::features::{Supported, is_wasm3};
 use crate::result::{DirectiveResult, Status};
 use crate::script::{Action, Command, Invoke, ModuleSource, Script};
 use crate::spectest;
@@ -14,13 +16,15 @@ use crate::value::{Expected, show};
 
 /// How directives are judged.
 #[derive(Copy, Clone, Debug)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// What the engine accepts.
-    pub supported: Supported,
+    pub(crate) supported: Supported,
     /// Features past Wasm 3.0 that the file is about.
     pub beyond_wasm3: WasmFeatures,
+    /// May the file be wrong about what Wasm 3.0 accepts?
+    pub(crate) older_than_wasm3: bool,
     /// Must the messages of refused modules be the specification's?
-    pub strict_messages: bool,
+    pub(crate) strict_messages: bool,
 }
 
 /// Why a directive could not be judged.
@@ -28,7 +32,10 @@ pub struct Rules {
 enum Stop {
     Failed(String),
     /// The feature missing, and whether it is a module that the directive only uses that needs it.
-    Missing { feature: String, used: bool },
+    Missing {
+        feature: String,
+        used: bool,
+    },
     /// Another reason to leave the directive out.
     Skipped(&'static str),
 }
@@ -43,10 +50,14 @@ impl From<Stop> for Status {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Failed(message) => Self::Failed(message),
-            Stop::Missing { feature, used: false } => Self::Skipped(format!("needs {feature}")),
-            Stop::Missing { feature, used: true } => {
-                Self::Skipped(format!("uses a module that needs {feature}"))
-            }
+            Stop::Missing {
+                feature,
+                used: false,
+            } => Self::Skipped(format!("needs {feature}")),
+            Stop::Missing {
+                feature,
+                used: true,
+            } => Self::Skipped(format!("uses a module that needs {feature}")),
             Stop::Skipped(reason) => Self::Skipped(reason.into()),
         }
     }
@@ -57,7 +68,7 @@ fn failed<T>(message: impl Into<String>) -> Result<T, Stop> {
 }
 
 /// The state of a script.
-pub struct Runner {
+pub(crate) struct Runner {
     engine: Engine,
     rules: Rules,
     store: Store<()>,
@@ -75,7 +86,7 @@ pub struct Runner {
 
 impl Runner {
     /// A fresh store with `spectest`.
-    pub fn new(engine: &Engine, rules: Rules) -> TeffResult<Self> {
+    pub(crate) fn new(engine: &Engine, rules: Rules) -> TeffResult<Self> {
         let mut store = Store::new(engine, ());
         let spectest = spectest::externs(&mut store)?;
         let mut runner = Self {
@@ -95,12 +106,16 @@ impl Runner {
     }
 
     /// Runs all directives, and gives each result to `sink` as soon as it is there.
-    pub fn run(&mut self, script: &Script, mut sink: impl FnMut(DirectiveResult)) {
+    pub(crate) fn run(&mut self, script: &Script, mut sink: impl FnMut(DirectiveResult)) {
         for directive in &script.directives {
             let status = self.step(&directive.command).unwrap_or_else(Status::from);
             let kind = directive.command.kind();
             for _ in 0..directive.command.count() {
-                sink(DirectiveResult { line: directive.line, kind, status: status.clone() });
+                sink(DirectiveResult {
+                    line: directive.line,
+                    kind,
+                    status: status.clone(),
+                });
             }
         }
     }
@@ -136,20 +151,31 @@ impl Runner {
             }
             Command::AssertTrap { action, message } => {
                 let outcome = self.act(action)?;
-                self.check_trap(outcome, |trap| is_trap_text(message, &trap.to_string()), message)
+                self.check_trap(
+                    outcome,
+                    |trap| is_trap_text(message, &trap.to_string()),
+                    message,
+                )
             }
             Command::AssertExhaustion { call, message } => {
                 let outcome = self.invoke(call)?;
-                let exhausted =
-                    |trap| trap == Trap::StackOverflow && trap.to_string().starts_with(message);
+                let exhausted = |trap: Trap| {
+                    trap == Trap::StackOverflow && trap.to_string().starts_with(message)
+                };
                 self.check_trap(outcome, exhausted, message)
             }
             Command::AssertException { action } => match self.act(action)? {
-                Ok(results) => failed(format!("expected an exception, got {}", self.show(&results))),
+                Ok(results) => failed(format!(
+                    "expected an exception, got {}",
+                    self.show(&results)
+                )),
                 Err(error) => failed(format!("expected an exception, got: {error}")),
             },
             Command::AssertSuspension { action } => match self.act(action)? {
-                Ok(results) => failed(format!("expected a suspension, got {}", self.show(&results))),
+                Ok(results) => failed(format!(
+                    "expected a suspension, got {}",
+                    self.show(&results)
+                )),
                 Err(error) => failed(format!("expected a suspension, got: {error}")),
             },
             Command::AssertInvalid { module, message } => self.check_refused(module, message),
@@ -158,7 +184,9 @@ impl Runner {
                 Err(_) => Ok(Status::TextDelegated),
                 // Nor may an engine refuse a module for its custom sections (specification, appendix
                 // "Custom Sections").
-                Ok(_) => Err(Stop::Skipped("about a custom section that wast and engines ignore")),
+                Ok(_) => Err(Stop::Skipped(
+                    "about a custom section that wast and engines ignore",
+                )),
             },
             Command::AssertUnlinkable { module, message } => self.check_unlinkable(module, message),
             Command::Thread { .. } | Command::Wait => {
@@ -184,8 +212,15 @@ impl Runner {
             Err(message) => return failed(format!("wast refuses the text: {message}")),
         };
         Module::new(&self.engine, binary).map_err(|error| {
-            match self.rules.supported.missing(binary, self.rules.beyond_wasm3) {
-                Some(feature) => Stop::Missing { feature, used: false },
+            match self
+                .rules
+                .supported
+                .missing(binary, self.rules.beyond_wasm3)
+            {
+                Some(feature) => Stop::Missing {
+                    feature,
+                    used: false,
+                },
                 None => Stop::Failed(format!("the module is refused: {error}")),
             }
         })
@@ -239,7 +274,8 @@ impl Runner {
     fn relink(&mut self) -> TeffResult<()> {
         self.linker = Linker::new(&self.engine);
         for (name, item) in &self.spectest {
-            self.linker.define(&mut self.store, "spectest", name, item.clone())?;
+            self.linker
+                .define(&mut self.store, "spectest", name, *item)?;
         }
         for (name, instance) in &self.registered {
             if let Ok(instance) = instance {
@@ -271,26 +307,38 @@ impl Runner {
     fn invoke(&mut self, invoke: &Invoke) -> Result<TeffResult<Vec<Val>>, Stop> {
         let instance = self.instance(invoke.instance.as_deref())?;
         let Some(func) = instance.get_func(&mut self.store, &invoke.function) else {
-            return failed(format!("there is no exported function `{}`", invoke.function));
+            return failed(format!(
+                "there is no exported function `{}`",
+                invoke.function
+            ));
         };
         let mut args = Vec::with_capacity(invoke.args.len());
         for arg in &invoke.args {
             args.push(arg.to_val(&mut self.store)?);
         }
         let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
-        Ok(func.call(&mut self.store, &args, &mut results).map(|()| results))
+        Ok(func
+            .call(&mut self.store, &args, &mut results)
+            .map(|()| results))
     }
 
     // Judgements.
 
     fn check_results(&self, expected: &[Expected], actual: &[Val]) -> Result<Status, Stop> {
         let matched = expected.len() == actual.len()
-            && expected.iter().zip(actual).all(|(e, a)| e.matches(a, &self.store));
+            && expected
+                .iter()
+                .zip(actual)
+                .all(|(e, a)| e.matches(a, &self.store));
         if matched {
             return Ok(Status::Passed);
         }
         let expected: Vec<_> = expected.iter().map(Expected::to_string).collect();
-        failed(format!("expected [{}], got {}", expected.join(", "), self.show(actual)))
+        failed(format!(
+            "expected [{}], got {}",
+            expected.join(", "),
+            self.show(actual)
+        ))
     }
 
     fn show(&self, values: &[Val]) -> String {
@@ -305,13 +353,16 @@ impl Runner {
         message: &str,
     ) -> Result<Status, Stop> {
         match outcome {
-            Ok(results) => {
-                failed(format!("expected the trap `{message}`, got {}", self.show(&results)))
-            }
+            Ok(results) => failed(format!(
+                "expected the trap `{message}`, got {}",
+                self.show(&results)
+            )),
             Err(error) => match error.downcast_ref::<Trap>() {
                 Some(trap) if is_expected(*trap) => Ok(Status::Passed),
                 Some(trap) => failed(format!("expected the trap `{message}`, got `{trap}`")),
-                None => failed(format!("expected the trap `{message}`, got the error: {error}")),
+                None => failed(format!(
+                    "expected the trap `{message}`, got the error: {error}"
+                )),
             },
         }
     }
@@ -320,8 +371,10 @@ impl Runner {
         let Ok(binary) = &source.binary else {
             return Ok(Status::TextDelegated);
         };
-        let (validated, made) =
-            (Module::validate(&self.engine, binary), Module::new(&self.engine, binary));
+        let (validated, made) = (
+            Module::validate(&self.engine, binary),
+            Module::new(&self.engine, binary),
+        );
         match (validated, made) {
             (Err(error), Err(_)) => {
                 let actual = error.to_string();
@@ -330,13 +383,16 @@ impl Runner {
                 }
                 Ok(Status::Passed)
             }
+            (Ok(()), Ok(_)) if self.rules.older_than_wasm3 && is_wasm3(binary) => {
+                Err(Stop::Skipped("older than Wasm 3.0, which contradicts it"))
+            }
             (Ok(()), Ok(_)) => failed(format!("the module is accepted; expected: {message}")),
-            (Ok(()), Err(error)) => {
-                failed(format!("Module::validate accepts what Module::new refuses: {error}"))
-            }
-            (Err(error), Ok(_)) => {
-                failed(format!("Module::new accepts what Module::validate refuses: {error}"))
-            }
+            (Ok(()), Err(error)) => failed(format!(
+                "Module::validate accepts what Module::new refuses: {error}"
+            )),
+            (Err(error), Ok(_)) => failed(format!(
+                "Module::new accepts what Module::validate refuses: {error}"
+            )),
         }
     }
 
@@ -344,9 +400,9 @@ impl Runner {
         let module = self.compile(source)?;
         match self.instantiate(&module)? {
             Ok(_) => failed(format!("the module links; expected: {message}")),
-            Err(error) if error.is::<Trap>() => {
-                failed(format!("the module links, and traps: {error}; expected: {message}"))
-            }
+            Err(error) if error.is::<Trap>() => failed(format!(
+                "the module links, and traps: {error}; expected: {message}"
+            )),
             Err(error) if error.to_string().starts_with(message) => Ok(Status::Passed),
             Err(error) => failed(format!("expected the message `{message}`, got `{error}`")),
         }
@@ -356,7 +412,10 @@ impl Runner {
 /// For a directive that uses the module for which `stop` is the reason that there is no instance.
 fn as_used(stop: Stop) -> Stop {
     match stop {
-        Stop::Missing { feature, .. } => Stop::Missing { feature, used: true },
+        Stop::Missing { feature, .. } => Stop::Missing {
+            feature,
+            used: true,
+        },
         Stop::Failed(_) => Stop::Failed("uses a module that failed".into()),
         other => other,
     }
@@ -381,9 +440,18 @@ mod tests {
     fn trap_texts() {
         assert!(is_trap_text("unreachable", "unreachable"));
         assert!(is_trap_text("uninitialized", "uninitialized element"));
-        assert!(is_trap_text("uninitialized element 2", "uninitialized element"));
-        assert!(!is_trap_text("uninitialized element two", "uninitialized element"));
+        assert!(is_trap_text(
+            "uninitialized element 2",
+            "uninitialized element"
+        ));
+        assert!(!is_trap_text(
+            "uninitialized element two",
+            "uninitialized element"
+        ));
         assert!(!is_trap_text("undefined element", "uninitialized element"));
-        assert!(!is_trap_text("out of bounds memory access", "out of bounds table access"));
+        assert!(!is_trap_text(
+            "out of bounds memory access",
+            "out of bounds table access"
+        ));
     }
 }

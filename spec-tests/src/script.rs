@@ -10,44 +10,57 @@ use crate::value::{Arg, Expected};
 
 /// The directives of one `.wast` file.
 #[derive(Clone, Debug)]
-pub struct Script {
+pub(crate) struct Script {
     /// In the order of the file.
-    pub directives: Vec<Directive>,
+    pub(crate) directives: Vec<Directive>,
 }
 
 /// One directive and where it is.
 #[derive(Clone, Debug)]
-pub struct Directive {
+pub(crate) struct Directive {
     /// Line in the file, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What is to be done.
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
 /// A module of a script.
 #[derive(Clone, Debug)]
-pub struct ModuleSource {
-    /// Was it given as quoted text? Then it is `wast` that decides whether it is well-formed.
-    pub quoted: bool,
+pub(crate) struct ModuleSource {
     /// The binary, or why `wast` refused the text.
-    pub binary: Result<Vec<u8>, String>,
+    pub(crate) binary: Result<Vec<u8>, String>,
 }
 
 /// What a directive asks for.
 #[derive(Clone, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Define, validate and instantiate.
-    Module { name: Option<String>, module: ModuleSource },
+    Module {
+        name: Option<String>,
+        module: ModuleSource,
+    },
     /// Define and validate.
-    Definition { name: Option<String>, module: ModuleSource },
+    Definition {
+        name: Option<String>,
+        module: ModuleSource,
+    },
     /// Instantiate a definition, the last one if none is named.
-    Instance { name: Option<String>, definition: Option<String> },
+    Instance {
+        name: Option<String>,
+        definition: Option<String>,
+    },
     /// Make an instance importable under a module name.
-    Register { as_name: String, instance: Option<String> },
+    Register {
+        as_name: String,
+        instance: Option<String>,
+    },
     /// Do it, whatever the results.
     Invoke(Invoke),
     /// It must end with these results.
-    AssertReturn { action: Action, results: Vec<Expected> },
+    AssertReturn {
+        action: Action,
+        results: Vec<Expected>,
+    },
     /// It must trap with the message.
     AssertTrap { action: Action, message: String },
     /// It must exhaust the stack.
@@ -57,13 +70,22 @@ pub enum Command {
     /// It must suspend without a handler.
     AssertSuspension { action: Action },
     /// The module must not validate.
-    AssertInvalid { module: ModuleSource, message: String },
+    AssertInvalid {
+        module: ModuleSource,
+        message: String,
+    },
     /// The module must not decode or parse.
-    AssertMalformed { module: ModuleSource, message: String },
+    AssertMalformed {
+        module: ModuleSource,
+        message: String,
+    },
     /// A custom section of the module must not validate (`invalid`) or not decode.
     AssertCustom { invalid: bool, module: ModuleSource },
     /// The module must not link.
-    AssertUnlinkable { module: ModuleSource, message: String },
+    AssertUnlinkable {
+        module: ModuleSource,
+        message: String,
+    },
     /// Directives on a thread of their own; how many there are, nested ones included.
     Thread { directives: usize },
     /// Wait for a thread.
@@ -72,52 +94,67 @@ pub enum Command {
 
 /// What can be asserted about.
 #[derive(Clone, Debug)]
-pub enum Action {
+pub(crate) enum Action {
     /// A call.
     Invoke(Invoke),
     /// The value of an exported global.
-    Get { instance: Option<String>, global: String },
+    Get {
+        instance: Option<String>,
+        global: String,
+    },
     /// The instantiation of a module.
     Instantiate(ModuleSource),
 }
 
 /// A call of an exported function.
 #[derive(Clone, Debug)]
-pub struct Invoke {
+pub(crate) struct Invoke {
     /// The instance, the current one if none is named.
-    pub instance: Option<String>,
+    pub(crate) instance: Option<String>,
     /// The export's name.
-    pub function: String,
+    pub(crate) function: String,
     /// The arguments.
-    pub args: Vec<Arg>,
+    pub(crate) args: Vec<Arg>,
 }
 
 /// Why a file is no script.
 #[derive(Clone, Debug)]
-pub struct ParseError {
+pub(crate) struct ParseError {
     /// Line in the file, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What is wrong.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Script {
     /// Parses a file's text.
-    pub fn parse(text: &str) -> Result<Self, ParseError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ParseError> {
         let lines = Lines::new(text);
-        let error = |e: wast::Error| ParseError { line: lines.of(e.span()), message: e.message() };
+        let error = |e: wast::Error| ParseError {
+            line: lines.of(e.span()),
+            message: e.message(),
+        };
         let buffer = buffer(text).map_err(error)?;
         let script: Wast<'_> = parser::parse(&buffer).map_err(error)?;
         let directives = script.directives.into_iter().map(|directive| Directive {
             line: lines.of(directive.span()),
             command: Command::lower(directive),
         });
-        Ok(Self { directives: directives.collect() })
+        Ok(Self {
+            directives: directives.collect(),
+        })
     }
 
-    /// How many directives the script has, those of threads included.
-    pub fn count(&self) -> usize {
-        self.directives.iter().map(|directive| directive.command.count()).sum()
+    /// The binaries of all modules that are meant to be valid.
+    pub(crate) fn modules(&self) -> impl Iterator<Item = &[u8]> {
+        self.directives
+            .iter()
+            .filter_map(|directive| match &directive.command {
+                Command::Module { module, .. } | Command::Definition { module, .. } => {
+                    module.binary.as_deref().ok()
+                }
+                _ => None,
+            })
     }
 }
 
@@ -144,14 +181,20 @@ impl Lines {
 impl ModuleSource {
     fn lower(mut module: QuoteWat<'_>) -> Self {
         match module.to_test() {
-            Ok(QuoteWatTest::Binary(bytes)) => Self { quoted: false, binary: Ok(bytes) },
-            Ok(QuoteWatTest::Text(text)) => Self { quoted: true, binary: encode_text(&text) },
-            Err(e) => Self { quoted: false, binary: Err(e.message()) },
+            Ok(QuoteWatTest::Binary(bytes)) => Self { binary: Ok(bytes) },
+            Ok(QuoteWatTest::Text(text)) => Self {
+                binary: encode_text(&text),
+            },
+            Err(e) => Self {
+                binary: Err(e.message()),
+            },
         }
     }
 
     fn lower_wat(mut module: Wat<'_>) -> Self {
-        Self { quoted: false, binary: module.encode().map_err(|e| e.message()) }
+        Self {
+            binary: module.encode().map_err(|e| e.message()),
+        }
     }
 }
 
@@ -171,56 +214,74 @@ fn owned(id: Option<Id<'_>>) -> Option<String> {
 impl Command {
     fn lower(directive: WastDirective<'_>) -> Self {
         match directive {
-            WastDirective::Module(module) => {
-                Self::Module { name: owned(module.name()), module: ModuleSource::lower(module) }
-            }
-            WastDirective::ModuleDefinition(module) => {
-                Self::Definition { name: owned(module.name()), module: ModuleSource::lower(module) }
-            }
-            WastDirective::ModuleInstance { instance, module, .. } => {
-                Self::Instance { name: owned(instance), definition: owned(module) }
-            }
-            WastDirective::Register { name, module, .. } => {
-                Self::Register { as_name: name.to_string(), instance: owned(module) }
-            }
+            WastDirective::Module(module) => Self::Module {
+                name: owned(module.name()),
+                module: ModuleSource::lower(module),
+            },
+            WastDirective::ModuleDefinition(module) => Self::Definition {
+                name: owned(module.name()),
+                module: ModuleSource::lower(module),
+            },
+            WastDirective::ModuleInstance {
+                instance, module, ..
+            } => Self::Instance {
+                name: owned(instance),
+                definition: owned(module),
+            },
+            WastDirective::Register { name, module, .. } => Self::Register {
+                as_name: name.to_string(),
+                instance: owned(module),
+            },
             WastDirective::Invoke(invoke) => Self::Invoke(Invoke::lower(invoke)),
             WastDirective::AssertReturn { exec, results, .. } => Self::AssertReturn {
                 action: Action::lower(exec),
                 results: results.iter().map(Expected::lower).collect(),
             },
-            WastDirective::AssertTrap { exec, message, .. } => {
-                Self::AssertTrap { action: Action::lower(exec), message: message.to_string() }
-            }
-            WastDirective::AssertExhaustion { call, message, .. } => {
-                Self::AssertExhaustion { call: Invoke::lower(call), message: message.to_string() }
-            }
-            WastDirective::AssertException { exec, .. } => {
-                Self::AssertException { action: Action::lower(exec) }
-            }
-            WastDirective::AssertSuspension { exec, .. } => {
-                Self::AssertSuspension { action: Action::lower(exec) }
-            }
-            WastDirective::AssertInvalid { module, message, .. } => Self::AssertInvalid {
+            WastDirective::AssertTrap { exec, message, .. } => Self::AssertTrap {
+                action: Action::lower(exec),
+                message: message.to_string(),
+            },
+            WastDirective::AssertExhaustion { call, message, .. } => Self::AssertExhaustion {
+                call: Invoke::lower(call),
+                message: message.to_string(),
+            },
+            WastDirective::AssertException { exec, .. } => Self::AssertException {
+                action: Action::lower(exec),
+            },
+            WastDirective::AssertSuspension { exec, .. } => Self::AssertSuspension {
+                action: Action::lower(exec),
+            },
+            WastDirective::AssertInvalid {
+                module, message, ..
+            } => Self::AssertInvalid {
                 module: ModuleSource::lower(module),
                 message: message.to_string(),
             },
-            WastDirective::AssertMalformed { module, message, .. } => Self::AssertMalformed {
+            WastDirective::AssertMalformed {
+                module, message, ..
+            } => Self::AssertMalformed {
                 module: ModuleSource::lower(module),
                 message: message.to_string(),
             },
-            WastDirective::AssertInvalidCustom { module, .. } => {
-                Self::AssertCustom { invalid: true, module: ModuleSource::lower(module) }
-            }
-            WastDirective::AssertMalformedCustom { module, .. } => {
-                Self::AssertCustom { invalid: false, module: ModuleSource::lower(module) }
-            }
-            WastDirective::AssertUnlinkable { module, message, .. } => Self::AssertUnlinkable {
+            WastDirective::AssertInvalidCustom { module, .. } => Self::AssertCustom {
+                invalid: true,
+                module: ModuleSource::lower(module),
+            },
+            WastDirective::AssertMalformedCustom { module, .. } => Self::AssertCustom {
+                invalid: false,
+                module: ModuleSource::lower(module),
+            },
+            WastDirective::AssertUnlinkable {
+                module, message, ..
+            } => Self::AssertUnlinkable {
                 module: ModuleSource::lower_wat(module),
                 message: message.to_string(),
             },
             WastDirective::Thread(thread) => {
                 let count = |directive| Self::lower(directive).count();
-                Self::Thread { directives: 1 + thread.directives.into_iter().map(count).sum::<usize>() }
+                Self::Thread {
+                    directives: 1 + thread.directives.into_iter().map(count).sum::<usize>(),
+                }
             }
             WastDirective::Wait { .. } => Self::Wait,
         }
@@ -234,7 +295,7 @@ impl Command {
     }
 
     /// The directive's keyword.
-    pub fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Module { .. } => "module",
             Self::Definition { .. } => "module definition",
@@ -262,9 +323,10 @@ impl Action {
         match action {
             WastExecute::Invoke(invoke) => Self::Invoke(Invoke::lower(invoke)),
             WastExecute::Wat(module) => Self::Instantiate(ModuleSource::lower_wat(module)),
-            WastExecute::Get { module, global, .. } => {
-                Self::Get { instance: owned(module), global: global.to_string() }
-            }
+            WastExecute::Get { module, global, .. } => Self::Get {
+                instance: owned(module),
+                global: global.to_string(),
+            },
         }
     }
 }
@@ -285,14 +347,23 @@ mod tests {
 
     #[test]
     fn lines_count_from_one() {
-        let script = Script::parse("(module)\n\n(invoke \"a\")\n(assert_malformed (module quote \"(func\") \"\")")
-            .unwrap();
-        let lines: Vec<_> = script.directives.iter().map(|d| (d.line, d.command.kind())).collect();
-        assert_eq!(lines, [(1, "module"), (3, "invoke"), (4, "assert_malformed")]);
+        let script = Script::parse(
+            "(module)\n\n(invoke \"a\")\n(assert_malformed (module quote \"(func\") \"\")",
+        )
+        .unwrap();
+        let lines: Vec<_> = script
+            .directives
+            .iter()
+            .map(|d| (d.line, d.command.kind()))
+            .collect();
+        assert_eq!(
+            lines,
+            [(1, "module"), (3, "invoke"), (4, "assert_malformed")]
+        );
         let Command::AssertMalformed { module, .. } = &script.directives[2].command else {
             unreachable!()
         };
-        assert!(module.quoted && module.binary.is_err());
+        assert!(module.binary.is_err());
     }
 
     #[test]
@@ -311,6 +382,12 @@ mod tests {
     fn directives_of_threads_count() {
         let script = "(module $M (memory 1 1 shared)) \
             (thread $T (shared (module $M)) (register \"m\" $M) (invoke \"f\")) (wait $T)";
-        assert_eq!(Script::parse(script).unwrap().count(), 5);
+        let script = Script::parse(script).unwrap();
+        let counts: Vec<_> = script
+            .directives
+            .iter()
+            .map(|d| d.command.count())
+            .collect();
+        assert_eq!(counts, [1, 3, 1]);
     }
 }

@@ -8,7 +8,7 @@ use teff_runtime::{
 /// The module's exports, as the reference interpreter has them.
 ///
 /// `table64` is not among them: only modules that need memory64 import it.
-pub fn externs(store: &mut Store<()>) -> Result<Vec<(&'static str, Extern)>> {
+pub(crate) fn externs(store: &mut Store<()>) -> Result<Vec<(&'static str, Extern)>> {
     // Nothing is printed: the scripts assert what they mean.
     let mut externs: Vec<(&str, Extern)> = vec![
         ("print", Func::wrap(&mut *store, || {}).into()),
@@ -16,8 +16,14 @@ pub fn externs(store: &mut Store<()>) -> Result<Vec<(&'static str, Extern)>> {
         ("print_i64", Func::wrap(&mut *store, |_: i64| {}).into()),
         ("print_f32", Func::wrap(&mut *store, |_: f32| {}).into()),
         ("print_f64", Func::wrap(&mut *store, |_: f64| {}).into()),
-        ("print_i32_f32", Func::wrap(&mut *store, |_: i32, _: f32| {}).into()),
-        ("print_f64_f64", Func::wrap(&mut *store, |_: f64, _: f64| {}).into()),
+        (
+            "print_i32_f32",
+            Func::wrap(&mut *store, |_: i32, _: f32| {}).into(),
+        ),
+        (
+            "print_f64_f64",
+            Func::wrap(&mut *store, |_: f64, _: f64| {}).into(),
+        ),
     ];
     let globals = [
         ("global_i32", ValType::I32, Val::I32(666)),
@@ -30,7 +36,13 @@ pub fn externs(store: &mut Store<()>) -> Result<Vec<(&'static str, Extern)>> {
         externs.push((name, global.into()));
     }
     let table = TableType::new(RefType::FUNCREF, 10, Some(20));
-    externs.push(("table", Table::new(&mut *store, table, Ref::Func(None))?.into()));
-    externs.push(("memory", Memory::new(&mut *store, MemoryType::new(1, Some(2)))?.into()));
+    externs.push((
+        "table",
+        Table::new(&mut *store, table, Ref::Func(None))?.into(),
+    ));
+    externs.push((
+        "memory",
+        Memory::new(&mut *store, MemoryType::new(1, Some(2)))?.into(),
+    ));
     Ok(externs)
 }

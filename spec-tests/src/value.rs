@@ -9,7 +9,7 @@ use wast::{WastArg, WastRet};
 
 /// An argument of an invocation.
 #[derive(Clone, Debug)]
-pub enum Arg {
+pub(crate) enum Arg {
     /// A value that every store has.
     Plain(Val),
     /// `(ref.extern n)`: a host value that holds `n`.
@@ -42,7 +42,7 @@ impl Arg {
     /// The argument as a value of `store`.
     pub(crate) fn to_val(&self, store: &mut Store<()>) -> Result<Val> {
         match self {
-            Self::Plain(val) => Ok(val.clone()),
+            Self::Plain(val) => Ok(*val),
             Self::Extern(n) => Ok(Val::ExternRef(Some(ExternRef::new(store, *n)?))),
             Self::Unsupported(what) => Err(teff_runtime::Error::msg(format!(
                 "teff has no value for the argument {what}"
@@ -53,7 +53,7 @@ impl Arg {
 
 /// Which of the API's null references a `ref.null` is.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub enum NullKind {
+pub(crate) enum NullKind {
     /// A null function reference.
     Func,
     /// A null external reference.
@@ -79,7 +79,7 @@ impl NullKind {
 
 /// The bits of a float, or a class of NaNs.
 #[derive(Copy, Clone, Debug)]
-pub enum Float<T> {
+pub(crate) enum Float<T> {
     /// Exactly these bits.
     Bits(T),
     /// `nan:canonical`: of the payload, exactly the quiet bit; either sign.
@@ -136,7 +136,7 @@ impl<T: fmt::LowerHex> fmt::Display for Float<T> {
 
 /// A vector: all bits, or lanes of floats that may be NaN classes.
 #[derive(Copy, Clone, Debug)]
-pub enum Vector {
+pub(crate) enum Vector {
     /// Exactly these bits.
     Bits(u128),
     /// Four 32-bit floats, lane 0 first.
@@ -181,7 +181,7 @@ impl Vector {
 
 /// What a result must be.
 #[derive(Clone, Debug)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// This 32-bit integer.
     I32(i32),
     /// This 64-bit integer.
@@ -320,7 +320,11 @@ mod tests {
     fn vector_lanes_match_one_by_one() {
         let bits = |a: u32| Float::Bits(a);
         let vector = Vector::F32([bits(1), Float::CanonicalNan, bits(3), Float::ArithmeticNan]);
-        let lanes = |l: [u32; 4]| l.iter().rev().fold(0, |v, lane| v << 32 | u128::from(*lane));
+        let lanes = |l: [u32; 4]| {
+            l.iter()
+                .rev()
+                .fold(0, |v, lane| v << 32 | u128::from(*lane))
+        };
         assert!(vector.matches(lanes([1, 0xffc0_0000, 3, 0x7fc0_1234])));
         assert!(!vector.matches(lanes([1, 0x7fc0_0001, 3, 0x7fc0_1234])));
         assert!(!vector.matches(lanes([1, 0x7fc0_0000, 2, 0x7fc0_1234])));
