@@ -1,6 +1,7 @@
 //! The command line. Knows the options and their texts; knows nothing of what they do.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::process::exit;
 
@@ -65,7 +66,7 @@ pub(crate) struct Run {
     pub(crate) dirs: Vec<Dir>,
     /// Set an environment variable, or pass one on with its value here (repeatable)
     #[arg(long = "env", value_name = "K=V|K", value_parser = parse_env)]
-    pub(crate) env: Vec<(String, String)>,
+    pub(crate) env: Vec<(String, Vec<u8>)>,
     /// Call this exported function instead; ARGS are its arguments
     #[arg(long, value_name = "NAME")]
     pub(crate) invoke: Option<String>,
@@ -157,15 +158,16 @@ impl Run {
         PathBuf::from(&self.file_and_args[0])
     }
 
+    /// What comes after the file.
+    pub(crate) fn args(&self) -> &[OsString] {
+        &self.file_and_args[1..]
+    }
+
     /// The guest's arguments: the file's name first.
-    pub(crate) fn argv(&self) -> Result<Vec<String>> {
-        let text = |arg: &OsString| match arg.to_str() {
-            Some(text) => Ok(text.to_string()),
-            None => Err(Failure::message(format!(
-                "the argument {arg:?} is not UTF-8"
-            ))),
-        };
-        self.file_and_args.iter().map(text).collect()
+    pub(crate) fn argv(&self) -> Vec<&[u8]> {
+        // With --invoke, the others are the function's.
+        let len = if self.invoke.is_some() { 1 } else { self.file_and_args.len() };
+        self.file_and_args[..len].iter().map(|arg| arg.as_bytes()).collect()
     }
 
     /// The engine's configuration.
@@ -221,15 +223,12 @@ fn parse_dir(text: &str) -> std::result::Result<Dir, String> {
     })
 }
 
-fn parse_env(text: &str) -> std::result::Result<(String, String), String> {
+fn parse_env(text: &str) -> std::result::Result<(String, Vec<u8>), String> {
     let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (name, value.to_string()),
-        None => match std::env::var(text) {
-            Ok(value) => (text, value),
-            Err(std::env::VarError::NotPresent) => {
-                return Err("no such variable is set here; give it a value with K=V".into());
-            }
-            Err(std::env::VarError::NotUnicode(_)) => return Err("its value is not UTF-8".into()),
+        Some((name, value)) => (name, value.as_bytes().to_vec()),
+        None => match std::env::var_os(text) {
+            Some(value) => (text, value.into_vec()),
+            None => return Err("no such variable is set here; give it a value with K=V".into()),
         },
     };
     if name.is_empty() {
@@ -306,7 +305,7 @@ mod tests {
             panic!("not a run")
         };
         assert_eq!(run.fuel, Some(5));
-        assert_eq!(run.argv().unwrap(), ["a.wasm", "--dir", "x", "--", "-h"]);
+        assert_eq!(run.argv(), [&b"a.wasm"[..], b"--dir", b"x", b"--", b"-h"]);
         assert!(run.dirs.is_empty());
     }
 }

@@ -1,5 +1,7 @@
 //! Calls one exported function with arguments from the command line. Knows how values are written.
 
+use std::ffi::OsString;
+
 use teff_runtime::{Func, FuncType, Instance, Store, Val, ValType};
 
 use crate::failure::{Failure, Result};
@@ -9,7 +11,7 @@ pub(crate) fn invoke<T>(
     store: &mut Store<T>,
     instance: &Instance,
     name: &str,
-    args: &[String],
+    args: &[OsString],
 ) -> Result<()> {
     let func = find(store, instance, name)?;
     let ty = func.ty(&*store);
@@ -51,7 +53,7 @@ pub(crate) fn exported_functions<T>(store: &mut Store<T>, instance: &Instance) -
     names
 }
 
-fn parse_all(name: &str, ty: &FuncType, args: &[String]) -> Result<Vec<Val>> {
+fn parse_all(name: &str, ty: &FuncType, args: &[OsString]) -> Result<Vec<Val>> {
     if ty.params().len() != args.len() {
         let types: Vec<_> = ty.params().map(|ty| ty.to_string()).collect();
         return Err(Failure::message(format!(
@@ -61,11 +63,10 @@ fn parse_all(name: &str, ty: &FuncType, args: &[String]) -> Result<Vec<Val>> {
             args.len()
         )));
     }
-    let parse = |(ty, text): (ValType, &String)| match parse(ty, text) {
+    let parse = |(ty, arg): (ValType, &OsString)| match arg.to_str().and_then(|text| parse(ty, text)) {
         Some(val) => Ok(val),
         None => Err(Failure::message(format!(
-            "`{text}` is no {ty}: {}",
-            form_of(ty)
+            "`{}` is no {ty}: {}", arg.display(), form_of(ty)
         ))),
     };
     ty.params().zip(args).map(parse).collect()

@@ -76,16 +76,10 @@ impl Source {
     }
 }
 
-#[cfg(unix)]
 fn map(engine: &Engine, path: &Path) -> teff_runtime::Result<Module> {
     // SAFETY: that the file is not changed while it is mapped is up to who runs teff, as it is with
     // every program that the system maps.
     unsafe { Module::from_mapped_file(engine, path) }
-}
-
-#[cfg(not(unix))]
-fn map(engine: &Engine, path: &Path) -> teff_runtime::Result<Module> {
-    Module::new(engine, fs::read(path)?)
 }
 
 /// Is it a regular file that starts as a binary does? Pipes are not touched.

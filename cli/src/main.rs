@@ -49,11 +49,7 @@ fn validate(args: &Validate) -> Result<()> {
 
 /// Ends quietly when nobody reads the output any more, as Unix tools do: Rust's start-up code makes
 /// every program ignore the signal.
-#[cfg(unix)]
 fn die_of_closed_pipes() {
     // SAFETY: the default action is a valid handler, and no other thread runs yet.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
-
-#[cfg(not(unix))]
-fn die_of_closed_pipes() {}

@@ -47,18 +47,13 @@ pub(crate) fn run(args: &Run) -> Result<()> {
     if name != REACTOR {
         call_if_exported(&mut store, &instance, REACTOR)?;
     }
-    invoke(&mut store, &instance, name, &args.argv()?[1..])
+    invoke(&mut store, &instance, name, args.args())
 }
 
 /// The guest's arguments, environment and directories; its standard streams are ours.
 fn wasi(args: &Run) -> Result<WasiCtx> {
-    let mut argv = args.argv()?;
-    if args.invoke.is_some() {
-        // The others are the function's.
-        argv.truncate(1);
-    }
     let mut builder = WasiCtxBuilder::new();
-    builder.inherit_stdio().args(&argv).envs(&args.env);
+    builder.inherit_stdio().args(&args.argv()).envs(&args.env);
     for dir in &args.dirs {
         let host = dir.host.display();
         if !dir.host.is_dir() {

@@ -306,7 +306,6 @@ fn help_teaches() {
 
 /// As with `yes | head`.
 #[test]
-#[cfg(unix)]
 fn a_closed_output_ends_quietly() {
     use std::os::unix::process::ExitStatusExt;
 

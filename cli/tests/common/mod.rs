@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A directory for one test, empty.
-pub fn scratch(test: &str) -> PathBuf {
+pub(crate) fn scratch(test: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
     if dir.exists() {
         fs::remove_dir_all(&dir).unwrap();
@@ -18,14 +18,14 @@ pub fn scratch(test: &str) -> PathBuf {
 }
 
 /// Writes a file and gives its path.
-pub fn file(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+pub(crate) fn file(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let path = dir.join(name);
     fs::write(&path, content).unwrap();
     path
 }
 
 /// The program, without anybody's standard input.
-pub fn teff() -> Command {
+pub(crate) fn teff() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_teff"));
     command.stdin(Stdio::null());
     command
@@ -33,10 +33,10 @@ pub fn teff() -> Command {
 
 /// What came of a run.
 #[derive(Debug)]
-pub struct Run {
-    pub status: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl From<Output> for Run {
@@ -50,12 +50,12 @@ impl From<Output> for Run {
 }
 
 /// Runs to the end.
-pub fn run(command: &mut Command) -> Run {
+pub(crate) fn run(command: &mut Command) -> Run {
     command.output().unwrap().into()
 }
 
 /// Runs to the end with something on standard input.
-pub fn run_with_input(command: &mut Command, input: &[u8]) -> Run {
+pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Run {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -69,7 +69,7 @@ pub fn run_with_input(command: &mut Command, input: &[u8]) -> Run {
 impl Run {
     /// It ended with status 0 and nothing on standard error.
     #[track_caller]
-    pub fn succeeds_with(&self, stdout: &str) {
+    pub(crate) fn succeeds_with(&self, stdout: &str) {
         assert_eq!(
             (self.status, self.stderr.as_str()),
             (Some(0), ""),
@@ -80,7 +80,7 @@ impl Run {
 
     /// teff itself refused: status 1, and one line that contains all of `parts`.
     #[track_caller]
-    pub fn is_refused_with(&self, parts: &[&str]) {
+    pub(crate) fn is_refused_with(&self, parts: &[&str]) {
         assert_eq!(self.status, Some(1), "{self:?}");
         assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
         assert!(self.stderr.starts_with("teff: "), "{self:?}");
@@ -95,7 +95,7 @@ impl Run {
 
     /// The guest trapped: status 134, and all of `parts` on standard error.
     #[track_caller]
-    pub fn traps_with(&self, parts: &[&str]) {
+    pub(crate) fn traps_with(&self, parts: &[&str]) {
         assert_eq!(self.status, Some(134), "{self:?}");
         for part in parts {
             assert!(
@@ -108,7 +108,7 @@ impl Run {
 }
 
 /// A guest that writes `text` to standard output and ends with `status`.
-pub fn hello(text: &str, status: i32) -> String {
+pub(crate) fn hello(text: &str, status: i32) -> String {
     let length = text.len();
     let bytes: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     format!(
@@ -128,7 +128,7 @@ pub fn hello(text: &str, status: i32) -> String {
 }
 
 /// A guest that writes its arguments or its environment (`what`), each ended by a zero byte.
-pub fn strings(what: &str) -> String {
+pub(crate) fn strings(what: &str) -> String {
     format!(
         r#"(module
             (import "wasi_snapshot_preview1" "fd_write"
@@ -148,7 +148,7 @@ pub fn strings(what: &str) -> String {
 }
 
 /// A guest that copies standard input, or the file `notes.txt` in its first directory, to its output.
-pub fn cat(open_notes: bool) -> String {
+pub(crate) fn cat(open_notes: bool) -> String {
     let open = r#"
         (if (call $path_open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 9) (i32.const 0)
                 (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 32))
