@@ -166,8 +166,15 @@ impl Run {
     /// The guest's arguments: the file's name first.
     pub(crate) fn argv(&self) -> Vec<&[u8]> {
         // With --invoke, the others are the function's.
-        let len = if self.invoke.is_some() { 1 } else { self.file_and_args.len() };
-        self.file_and_args[..len].iter().map(|arg| arg.as_bytes()).collect()
+        let len = if self.invoke.is_some() {
+            1
+        } else {
+            self.file_and_args.len()
+        };
+        self.file_and_args[..len]
+            .iter()
+            .map(|arg| arg.as_bytes())
+            .collect()
     }
 
     /// The engine's configuration.

@@ -63,12 +63,15 @@ fn parse_all(name: &str, ty: &FuncType, args: &[OsString]) -> Result<Vec<Val>> {
             args.len()
         )));
     }
-    let parse = |(ty, arg): (ValType, &OsString)| match arg.to_str().and_then(|text| parse(ty, text)) {
-        Some(val) => Ok(val),
-        None => Err(Failure::message(format!(
-            "`{}` is no {ty}: {}", arg.display(), form_of(ty)
-        ))),
-    };
+    let parse =
+        |(ty, arg): (ValType, &OsString)| match arg.to_str().and_then(|text| parse(ty, text)) {
+            Some(val) => Ok(val),
+            None => Err(Failure::message(format!(
+                "`{}` is no {ty}: {}",
+                arg.display(),
+                form_of(ty)
+            ))),
+        };
     ty.params().zip(args).map(parse).collect()
 }
 
