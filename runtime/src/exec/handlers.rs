@@ -62,7 +62,7 @@ sets! {
     LoopSet LoopPick: LoopFn = looped;
 }
 
-/// The handlers of one row in set `S`: one for each of its forms.
+/// The handlers of one row in set `G`: one for each of its forms.
 macro_rules! row_handlers {
     ({commutative $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({compare $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
@@ -80,7 +80,7 @@ macro_rules! row_handlers {
     ({get $t:ident}; $([$d:ident])*) => { row_handlers!(@ $(Get<$t, $d>)*) };
     ({set $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Set_<$t, $l>)*) };
     ({fixed $t:ident}; []) => { row_handlers!(@ Fixed<$t>) };
-    (@ $($instr:ty)*) => { &[$(<S::Of<$instr> as Pick<S::Handler>>::HANDLER),*] };
+    (@ $($instr:ty)*) => { [$(<G::Of<$instr> as Pick<G::Handler>>::HANDLER),*] };
 }
 
 use super::kinds::Set as Set_;
@@ -94,24 +94,21 @@ macro_rules! list_handlers {
         )*
 
         /// The handlers of a set.
-        struct List<S>(core::marker::PhantomData<S>);
+        struct List<G>(core::marker::PhantomData<G>);
 
-        impl<S: Set> List<S> {
-            const ROWS: &'static [&'static [S::Handler]] =
-                &[$(with_forms!($kind $($imm)?, row_handlers {$kind $name})),*];
-
-            const HANDLERS: Handlers<S::Handler> = {
-                let mut handlers = [Self::ROWS[0][0]; Op::COUNT];
-                let (mut row, mut op) = (0, 0);
-                while row < Self::ROWS.len() {
+        impl<G: Set> List<G> {
+            const HANDLERS: Handlers<G::Handler> = {
+                let mut handlers = [<G::Of<Fixed<Halt>> as Pick<G::Handler>>::HANDLER; Op::COUNT];
+                let mut op = 0;
+                $({
+                    let row = with_forms!($kind $($imm)?, row_handlers {$kind $name});
                     let mut form = 0;
-                    while form < Self::ROWS[row].len() {
-                        handlers[op] = Self::ROWS[row][form];
+                    while form < row.len() {
+                        handlers[op] = row[form];
                         form += 1;
                         op += 1;
                     }
-                    row += 1;
-                }
+                })*
                 assert!(op == Op::COUNT);
                 Handlers(handlers)
             };

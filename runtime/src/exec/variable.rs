@@ -38,7 +38,7 @@ typed! {
 
 fixed_ops! {
     /// Slot 1 to slot 0. Leaves the accumulators alone.
-    Copy = |m, Op| {
+    CopySlot = |m, Op| {
         *m.slot::<Op>(0) = *m.slot::<Op>(1);
         m.next::<Op>()
     }

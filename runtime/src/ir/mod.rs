@@ -47,6 +47,8 @@ macro_rules! define_families {
             const FORMS: [&'static [&'static [Operand]]; Self::COUNT] =
                 [$(with_forms!($kind $($imm)?, form_list {})),*];
 
+            const HAVE_RESULTS: [bool; Self::COUNT] = [$(define_families!(@result $kind)),*];
+
             const FIELDS: [Format; Self::COUNT] = [$({
                 #[allow(unused_mut, reason = "not every row has fields")]
                 let mut format = Format::EMPTY;
@@ -55,6 +57,13 @@ macro_rules! define_families {
             }),*];
         }
     };
+    (@result branch) => { false };
+    (@result store) => { false };
+    (@result store_acc) => { false };
+    (@result test) => { false };
+    (@result set) => { false };
+    (@result fixed) => { false };
+    (@result $kind:ident) => { true };
     (@field $format:ident slot) => { $format.slots += 1; };
     (@field $format:ident imm32) => { $format.imm32 += 1; };
     (@field $format:ident func) => { $format.func += 1; };
@@ -166,6 +175,11 @@ impl Op {
 
     pub(crate) fn format(self) -> Format {
         self.info().format
+    }
+
+    /// Is the last operand of its form a result?
+    pub(crate) fn has_result(self) -> bool {
+        Family::HAVE_RESULTS[self.family() as usize]
     }
 
     pub(crate) fn mnemonic(self) -> &'static str {

@@ -229,7 +229,7 @@ macro_rules! instructions {
         fixed() DataDrop "data.drop" (imm32);
 
         // ---- variable
-        fixed() Copy "copy" (slot slot);
+        fixed() CopySlot "copy" (slot slot);
         fixed() Copy2 "copy2" (slot slot slot slot);
         fixed() CopyFar "copy.far" (imm32 imm32);
         fixed() Const32 "const32" (slot imm32);

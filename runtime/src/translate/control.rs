@@ -13,6 +13,7 @@ use super::{
 use crate::{
     exec::HEADER,
     ir::{Family, Inst, Label, Operand as Class},
+    module::val_type,
     types::ValType,
 };
 
@@ -82,7 +83,7 @@ impl<'m> Translator<'_, 'm> {
         match ty {
             BlockType::Empty => Signature { params: &[], results: &[] },
             BlockType::Type(ty) => {
-                let ty = ValType::from_wasmparser(ty);
+                let ty = val_type(ty);
                 let at = SINGLE.iter().position(|have| *have == ty).unwrap_or(0);
                 Signature { params: &[], results: &SINGLE[at..=at] }
             }

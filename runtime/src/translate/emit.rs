@@ -336,7 +336,7 @@ impl Translator<'_, '_> {
 
     /// Two copies in a row become one instruction.
     fn copy_near(&mut self, to: i16, from: i16) {
-        let mut inst = Inst::new(Family::Copy.fixed());
+        let mut inst = Inst::new(Family::CopySlot.fixed());
         inst.slots[..2].copy_from_slice(&[to, from]);
         if let Some(Last { inst: before, .. }) = self.last
             && before.op == inst.op

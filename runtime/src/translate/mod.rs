@@ -32,7 +32,7 @@ use crate::{
     Error, Result,
     exec::HEADER,
     ir::{Encoder, encode::Naming},
-    module::ModuleInner,
+    module::{ModuleInner, val_type},
     types::{FuncType, ValType},
 };
 use control::Control;
@@ -62,7 +62,7 @@ impl<'a> Function<'a> {
 
 /// Translates the `index`-th function that the module defines. `map` is filled if it is given.
 pub(crate) fn translate<'a>(
-    module: &ModuleInner,
+    module: &'a ModuleInner,
     index: u32,
     naming: Naming<'a>,
     arena: &'a Bump,
@@ -202,7 +202,7 @@ impl<'a, 'm> Translator<'a, 'm> {
     fn declare_locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> Step {
         for group in body.get_locals_reader()? {
             let (count, ty) = group?;
-            let ty = ValType::from_wasmparser(ty);
+            let ty = val_type(ty);
             for _ in 0..count {
                 let offset = (8 * self.zeroed) as i32;
                 self.locals.push(Local { offset, ty, newest: NONE });
