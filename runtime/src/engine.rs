@@ -8,6 +8,7 @@ use core::fmt;
 
 use crate::{
     Config, Result,
+    exec::Target,
     sync::{Arc, Lock},
     types::FuncType,
 };
@@ -20,6 +21,7 @@ pub struct Engine {
 
 struct EngineInner {
     config: Config,
+    target: Target,
     types: Lock<TypeRegistry>,
     #[cfg(not(target_has_atomic = "64"))]
     stores: EngineStores,
@@ -37,6 +39,7 @@ impl Engine {
     fn with_config(config: Config) -> Self {
         Self {
             inner: Arc::new(EngineInner {
+                target: Target::new(&config),
                 config,
                 types: Lock::default(),
                 #[cfg(not(target_has_atomic = "64"))]
@@ -48,6 +51,11 @@ impl Engine {
     /// Its configuration.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// What its code runs on.
+    pub(crate) fn target(&self) -> &Target {
+        &self.inner.target
     }
 
     /// Are these the same engine?

@@ -241,7 +241,7 @@ impl Decoder {
             .sort_unstable_by_key(|&export| self.exports[export as usize].name.of(&bytes));
 
         ModuleInner {
-            code: CodeMap::new(engine.config(), self.bodies.len() as u32),
+            code: CodeMap::new(engine.target(), self.bodies.len() as u32),
             engine: engine.clone(),
             types: self.types.into(),
             type_numbers,
@@ -288,7 +288,7 @@ fn segments<T>(section: &SectionLimited<'_, T>) -> SegmentSection {
     SegmentSection::new(section.original_position() as u32, section.count())
 }
 
-fn val_type(ty: wasmparser::ValType) -> ValType {
+pub(crate) fn val_type(ty: wasmparser::ValType) -> ValType {
     match ty {
         wasmparser::ValType::I32 => ValType::I32,
         wasmparser::ValType::I64 => ValType::I64,

@@ -21,7 +21,7 @@ mod names;
 pub(crate) mod segments;
 
 pub(crate) use code::{CodeMap, FuncEntry};
-pub(crate) use decode::FEATURES;
+pub(crate) use decode::{FEATURES, val_type};
 
 use segments::{DataSegment, ElemItems, ElemSegment, PassiveSegments, SegmentSection};
 

@@ -31,7 +31,6 @@ pub(crate) struct StoreInner {
     pub(crate) ctx: Ctx,
     pub(crate) id: StoreId,
     engine: Engine,
-    fuel: u64,
     limits: StoreLimits,
     host_funcs: Vec<Arc<HostFunc>>,
     host_func_objects: Arena<FuncObj>,
@@ -49,7 +48,6 @@ impl StoreInner {
             ctx: Ctx::new(engine.config()),
             id: StoreId(engine.new_store_id()),
             engine: engine.clone(),
-            fuel: 0,
             limits: StoreLimits::default(),
             host_funcs: Vec::new(),
             host_func_objects: Arena::new(),
@@ -78,12 +76,12 @@ impl StoreInner {
 
     fn fuel(&self) -> Result<u64> {
         self.check_metering()?;
-        Ok(self.fuel)
+        Ok(self.ctx.fuel)
     }
 
     fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.check_metering()?;
-        self.fuel = fuel;
+        self.ctx.fuel = fuel;
         Ok(())
     }
 
