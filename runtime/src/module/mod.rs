@@ -233,6 +233,10 @@ impl Module {
     pub(crate) fn inner(&self) -> &ModuleInner {
         &self.inner
     }
+
+    pub(crate) fn code(&self) -> &CodeMap {
+        &self.inner.code
+    }
 }
 
 impl fmt::Debug for Module {
@@ -272,14 +276,6 @@ impl ModuleInner {
 
     pub(crate) fn num_imported_funcs(&self) -> u32 {
         self.imported_funcs
-    }
-
-    pub(crate) fn num_imported_tables(&self) -> u32 {
-        self.imported_tables
-    }
-
-    pub(crate) fn num_imported_memories(&self) -> u32 {
-        self.imported_memories
     }
 
     pub(crate) fn num_imported_globals(&self) -> u32 {
