@@ -103,8 +103,7 @@ impl<B: Backend, C: Class> Machine<B, C> {
             (*self.ctx).exit = exit;
             // Read back, so that the result is not a constant: LLVM would return the constant from every
             // caller instead of tail-calling this.
-            let code = (&raw const (*self.ctx).exit).read_volatile();
-            code
+            (&raw const (*self.ctx).exit).read_volatile()
         }
     }
 
