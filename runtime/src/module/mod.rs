@@ -233,10 +233,6 @@ impl Module {
     pub(crate) fn inner(&self) -> &ModuleInner {
         &self.inner
     }
-
-    pub(crate) fn code(&self) -> &CodeMap {
-        &self.inner.code
-    }
 }
 
 impl fmt::Debug for Module {

@@ -18,7 +18,6 @@ pub use context::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut}
 
 use arena::Arena;
 pub(crate) use host::{HostCall, HostFunc};
-pub(crate) use instance::{data_drop, elem_drop, memory_init, table_copy, table_init};
 pub(crate) use objects::{FuncObj, GlobalObj, InstanceObj, MemoryObj, TableObj};
 
 /// Identity of a store: no other store of the program has or had it.
