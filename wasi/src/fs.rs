@@ -265,3 +265,6 @@ fn name<'a>(
     dir.permits(DirPerms::MUTATE)?;
     path::resolve(ctx.method, dir.fd.as_fd(), path, Last::Name)
 }
+
+#[cfg(test)]
+mod tests;
