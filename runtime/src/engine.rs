@@ -1,6 +1,17 @@
 //! The engine: configuration, and the numbers of function types, shared by all modules and stores.
+//!
+//! Equal function types have equal numbers, so that a check of a type at run time compares two words.
+//! Modules and host functions hold a number as long as they live; then it is free for another type.
 
-use crate::{Config, Result, sync::Arc};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use core::fmt;
+
+use crate::{
+    Config, Result,
+    exec::Target,
+    sync::{Arc, Lock},
+    types::FuncType,
+};
 
 /// Configuration and shared state of modules and stores. Cheap to clone.
 #[derive(Clone)]
@@ -10,16 +21,31 @@ pub struct Engine {
 
 struct EngineInner {
     config: Config,
+    target: Target,
+    types: Lock<TypeRegistry>,
+    #[cfg(not(target_has_atomic = "64"))]
+    stores: EngineStores,
 }
 
 impl Engine {
     /// An engine with this configuration.
+    ///
+    /// # Errors
+    /// If options contradict each other or are out of their range.
     pub fn new(config: &Config) -> Result<Self> {
-        Ok(Self {
+        Ok(Self::with_config(config.clone()))
+    }
+
+    fn with_config(config: Config) -> Self {
+        Self {
             inner: Arc::new(EngineInner {
-                config: config.clone(),
+                target: Target::new(&config),
+                config,
+                types: Lock::default(),
+                #[cfg(not(target_has_atomic = "64"))]
+                stores: EngineStores::new(),
             }),
-        })
+        }
     }
 
     /// Its configuration.
@@ -27,18 +53,169 @@ impl Engine {
         &self.inner.config
     }
 
+    /// What its code runs on.
+    pub(crate) fn target(&self) -> &Target {
+        &self.inner.target
+    }
+
     /// Are these the same engine?
     pub fn same(a: &Self, b: &Self) -> bool {
         Arc::ptr_eq(&a.inner, &b.inner)
+    }
+
+    /// Numbers the types, and replaces each by the engine's copy.
+    ///
+    /// The caller holds the numbers until [`release`](Self::release).
+    pub(crate) fn register(&self, types: &mut [FuncType]) -> Box<[u32]> {
+        self.inner
+            .types
+            .with(|registry| types.iter_mut().map(|ty| registry.register(ty)).collect())
+    }
+
+    /// Gives back numbers of types.
+    pub(crate) fn release(&self, types: &[FuncType]) {
+        self.inner
+            .types
+            .with(|registry| types.iter().for_each(|ty| registry.release(ty)));
+    }
+
+    /// A number that no other store in this program has or had.
+    pub(crate) fn new_store_id(&self) -> u64 {
+        #[cfg(target_has_atomic = "64")]
+        {
+            use core::sync::atomic::{AtomicU64, Ordering};
+            static NEXT: AtomicU64 = AtomicU64::new(0);
+            // Only uniqueness counts, so no ordering is needed. It cannot wrap in the life of a machine.
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        }
+        #[cfg(not(target_has_atomic = "64"))]
+        self.inner.stores.next()
     }
 }
 
 impl Default for Engine {
     fn default() -> Self {
+        Self::with_config(Config::new())
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("config", &self.inner.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The numbered function types of an engine.
+#[derive(Default)]
+struct TypeRegistry {
+    by_type: BTreeMap<FuncType, Registered>,
+    /// Numbers below `next` that no type has.
+    free: Vec<u32>,
+    next: u32,
+}
+
+struct Registered {
+    number: u32,
+    holders: usize,
+}
+
+impl TypeRegistry {
+    fn register(&mut self, ty: &mut FuncType) -> u32 {
+        if let Some((known, _)) = self.by_type.get_key_value(ty) {
+            *ty = known.clone();
+        }
+        let (free, next) = (&mut self.free, &mut self.next);
+        let registered = self.by_type.entry(ty.clone()).or_insert_with(|| {
+            let number = free.pop().unwrap_or_else(|| {
+                *next += 1;
+                *next - 1
+            });
+            Registered { number, holders: 0 }
+        });
+        registered.holders += 1;
+        registered.number
+    }
+
+    fn release(&mut self, ty: &FuncType) {
+        let Some(registered) = self.by_type.get_mut(ty) else {
+            return;
+        };
+        registered.holders -= 1;
+        if registered.holders == 0 {
+            self.free.push(registered.number);
+            self.by_type.remove(ty);
+        }
+    }
+}
+
+/// Numbers of stores on targets without 64-bit atomics: the engine's half, and one counted by the engine.
+///
+/// The engine's half is the address of a byte that is never freed, so no later engine gets it again.
+#[cfg(not(target_has_atomic = "64"))]
+struct EngineStores {
+    engine: u32,
+    next: Lock<u32>,
+}
+
+#[cfg(not(target_has_atomic = "64"))]
+impl EngineStores {
+    fn new() -> Self {
+        let token: &'static u8 = Box::leak(Box::new(0));
         Self {
-            inner: Arc::new(EngineInner {
-                config: Config::new(),
-            }),
+            engine: core::ptr::from_ref(token).addr() as u32,
+            next: Lock::new(0),
+        }
+    }
+
+    fn next(&self) -> u64 {
+        let count = self.next.with(|next| {
+            *next = next
+                .checked_add(1)
+                .expect("an engine can have 4,294,967,295 stores in its life");
+            *next
+        });
+        u64::from(self.engine) << 32 | u64::from(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ValType;
+
+    #[test]
+    fn equal_types_share_a_number_until_the_last_holder_goes() {
+        let engine = Engine::default();
+        let unary = || FuncType::from_lists([ValType::I32], []);
+        let nullary = || FuncType::from_lists([], [ValType::I32]);
+        let first = engine.register(&mut [unary(), nullary()]);
+        let second = engine.register(&mut [nullary(), unary()]);
+        assert_eq!([first[0], first[1]], [second[1], second[0]]);
+        assert_ne!(first[0], first[1]);
+
+        engine.release(&[unary()]);
+        assert_eq!(engine.register(&mut [unary()])[0], first[0]);
+        engine.release(&[unary()]);
+        engine.release(&[unary()]);
+        // Nobody holds the number now: the next new type gets it.
+        let other = FuncType::from_lists([ValType::F64], []);
+        assert_eq!(engine.register(&mut [other])[0], first[0]);
+        assert_ne!(engine.register(&mut [unary()])[0], first[0]);
+    }
+
+    #[test]
+    fn store_numbers_differ() {
+        let (a, b) = (Engine::default(), Engine::default());
+        let ids = [
+            a.new_store_id(),
+            b.new_store_id(),
+            a.new_store_id(),
+            b.new_store_id(),
+        ];
+        for (i, id) in ids.iter().enumerate() {
+            assert!(!ids[..i].contains(id));
         }
     }
 }

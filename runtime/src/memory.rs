@@ -1,17 +1,18 @@
 //! Linear memories.
 
-use core::{fmt, ptr::NonNull};
+use core::{fmt, ptr::NonNull, slice};
 
 use crate::{
     AsContext, AsContextMut, MemoryType, Result, StoreContext, StoreContextMut,
-    store::{MemoryObj, StoreId},
+    error::bail,
+    store::{MemoryObj, StoreId, StoreInner},
 };
 
 /// A linear memory in a store.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone)]
 pub struct Memory {
     store: StoreId,
-    ptr: NonNull<MemoryObj>,
+    object: NonNull<MemoryObj>,
 }
 
 // SAFETY: a handle is an address and an identity; it is dereferenced only through a borrow of the store
@@ -20,8 +21,14 @@ unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
 
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Memory").field(&self.object).finish()
+    }
+}
+
 /// [`Memory::read`] or [`Memory::write`] outside of the memory.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryAccessError;
 
@@ -33,25 +40,39 @@ impl fmt::Display for MemoryAccessError {
 
 impl core::error::Error for MemoryAccessError {}
 
+/// All methods panic if the memory belongs to another store.
 impl Memory {
     /// A new memory, zeroed.
+    ///
+    /// # Errors
+    /// If that is beyond the store's limits, or if there is not enough memory.
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
-        todo!()
+        let mut store = store.as_context_mut();
+        let store = store.inner_mut();
+        let memory = MemoryObj::new(&ty, store.limits())?;
+        Ok(Self {
+            store: store.id,
+            object: store.add_memory(memory)?,
+        })
     }
 
     /// Its type; the minimum is its present size.
     pub fn ty(&self, store: impl AsContext) -> MemoryType {
-        todo!()
+        self.borrow(store.as_context().inner()).ty()
     }
 
     /// Its bytes.
     pub fn data<'a, T: 'a>(&self, store: impl Into<StoreContext<'a, T>>) -> &'a [u8] {
-        todo!()
+        let store = store.into();
+        let object = self.borrow(store.inner());
+        // SAFETY: the first `len` bytes are accessible and initialised, and nobody writes to them or moves
+        // them while the store is borrowed.
+        unsafe { slice::from_raw_parts(object.base, object.len) }
     }
 
     /// Its bytes.
     pub fn data_mut<'a, T: 'a>(&self, store: impl Into<StoreContextMut<'a, T>>) -> &'a mut [u8] {
-        todo!()
+        self.data_and_store_mut(store).0
     }
 
     /// Its bytes and the embedder's data, both at once.
@@ -59,41 +80,94 @@ impl Memory {
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> (&'a mut [u8], &'a mut T) {
-        todo!()
+        let store = store.into();
+        let object = self.borrow(store.inner());
+        // SAFETY: as in `data`; the store is borrowed exclusively for `'a`, and the bytes are not part of
+        // the embedder's data.
+        let bytes = unsafe { slice::from_raw_parts_mut(object.base, object.len) };
+        (bytes, store.into_data_mut())
     }
 
     /// Copies bytes out of the memory.
+    ///
+    /// # Errors
+    /// If they are not all within the memory; then nothing is copied.
     pub fn read(
         &self,
         store: impl AsContext,
         offset: usize,
         buffer: &mut [u8],
     ) -> Result<(), MemoryAccessError> {
-        todo!()
+        let store = store.as_context();
+        let bytes = self
+            .data(store)
+            .get(offset..)
+            .and_then(|rest| rest.get(..buffer.len()));
+        buffer.copy_from_slice(bytes.ok_or(MemoryAccessError)?);
+        Ok(())
     }
 
     /// Copies bytes into the memory.
+    ///
+    /// # Errors
+    /// If they would not all be within the memory; then nothing is copied.
     pub fn write(
         &self,
         mut store: impl AsContextMut,
         offset: usize,
         buffer: &[u8],
     ) -> Result<(), MemoryAccessError> {
-        todo!()
+        let store = store.as_context_mut();
+        let bytes = self
+            .data_mut(store)
+            .get_mut(offset..)
+            .and_then(|rest| rest.get_mut(..buffer.len()));
+        bytes.ok_or(MemoryAccessError)?.copy_from_slice(buffer);
+        Ok(())
     }
 
-    /// Its size in pages.
+    /// Its size in pages of 65,536 bytes.
     pub fn size(&self, store: impl AsContext) -> u64 {
-        todo!()
+        self.borrow(store.as_context().inner()).size()
     }
 
     /// Its size in bytes.
     pub fn data_size(&self, store: impl AsContext) -> usize {
-        todo!()
+        self.borrow(store.as_context().inner()).len
     }
 
-    /// Grows it by `delta` pages and returns its size before.
+    /// Grows it by `delta` pages and returns its size in pages before.
+    ///
+    /// # Errors
+    /// If that is beyond the memory's maximum or the store's limits, or if there is not enough memory.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
-        todo!()
+        let mut store = store.as_context_mut();
+        let object = self.object(store.inner_mut());
+        // SAFETY: `object` checks that the memory belongs to this store, which is borrowed exclusively.
+        let object = unsafe { &mut *object.as_ptr() };
+        let Some(old) = object.grow(delta) else {
+            let (size, limit) = (object.size(), object.limit);
+            bail!("cannot grow a memory of {size} pages by {delta}: the limit is {limit} pages");
+        };
+        Ok(old)
+    }
+
+    /// A handle to a memory of the store with this identity.
+    pub(crate) fn from_object(store: StoreId, object: NonNull<MemoryObj>) -> Self {
+        Self { store, object }
+    }
+
+    /// The object, which is one of this store.
+    #[track_caller]
+    pub(crate) fn object(&self, store: &StoreInner) -> NonNull<MemoryObj> {
+        store.check(self.store);
+        self.object
+    }
+
+    /// The object, which is one of this store.
+    #[track_caller]
+    pub(crate) fn borrow<'a>(&self, store: &'a StoreInner) -> &'a MemoryObj {
+        // SAFETY: `object` checks that the memory belongs to this store, where it never goes away.
+        unsafe { self.object(store).as_ref() }
     }
 }

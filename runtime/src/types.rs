@@ -1,9 +1,9 @@
 //! The type grammar of the spec (§2.3 "Types"), in Wasmtime's names and shapes.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::fmt;
 
-use crate::Engine;
+use crate::{Engine, sync::Arc};
 
 /// What a heap reference points to (spec §2.3.3 "Heap Types").
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -109,10 +109,11 @@ impl fmt::Display for ValType {
     }
 }
 
-/// A function type: parameters and results (spec §2.3.8).
+/// A function type: parameters and results (spec §2.3.8). Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FuncType {
-    types: Box<[ValType]>,
+    /// Parameters, then results. Shared: modules and host functions hold the engine's copy.
+    types: Arc<[ValType]>,
     params: u32,
 }
 

@@ -1,31 +1,30 @@
-//! Temporary stand-in for the execution engine.
+//! Execution: handlers for every operation of the instruction table, and the loop that drives them.
+//!
+//! Knows the IR and the store's records; knows nothing of Wasm's binary syntax. The semantics live by family
+//! (`int`, `float`, `convert`, `memory`, `variable`, `control`, `call`, `table`), one zero-sized type per
+//! row of the table. `kinds` gives them operands, `backend` turns them into handlers for threaded code and
+//! for the loop, `handlers` lists those by operation number, and `run` enters and leaves the code.
 
-use core::ptr::NonNull;
+mod backend;
+mod backtrace;
+mod call;
+mod control;
+mod convert;
+mod ctx;
+mod float;
+mod handlers;
+mod int;
+mod kinds;
+mod machine;
+mod memory;
+mod operand;
+mod run;
+mod selftest;
+mod table;
+mod target;
+mod variable;
 
-use crate::{
-    Config, Result,
-    store::{FuncObj, StoreInner},
-};
-
-/// What handlers see of a store.
-#[repr(C)]
-#[derive(Debug)]
-pub(crate) struct Ctx {
-    _private: usize,
-}
-
-impl Ctx {
-    pub(crate) fn new(_config: &Config) -> Self {
-        Self { _private: 0 }
-    }
-}
-
-/// Calls a function, of Wasm or of the host. `slots` has [`FuncType::area_slots`](crate::FuncType)
-/// cells: parameters in, results out.
-pub(crate) fn invoke(
-    _store: NonNull<StoreInner>,
-    _func: NonNull<FuncObj>,
-    _slots: &mut [u64],
-) -> Result<()> {
-    todo!()
-}
+pub(crate) use call::HEADER;
+pub(crate) use ctx::Ctx;
+pub(crate) use run::invoke;
+pub(crate) use target::Target;

@@ -1,30 +1,136 @@
-//! Temporary stand-in for the map of translated code.
+//! The code map: where the translated code of each function of a module is.
+//!
+//! Functions are translated when they are first called. Code lies in chunks that are only appended to and
+//! never move, because instruction pointers and branch targets point into them.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::Config;
+use bumpalo::Bump;
 
-/// Where the code of one function is found.
+use super::ModuleInner;
+use crate::{Result, exec::Target, sync::Lock, translate};
+
+/// Where the code of one function is found. Cells name functions by the address of their entry.
 #[repr(C)]
-#[derive(Debug, Default)]
 pub(crate) struct FuncEntry {
-    _private: usize,
+    /// The function's first cell, or the cell that has it translated.
+    pub(crate) code: AtomicPtr<u8>,
+    /// Its index among the functions that the module defines.
+    pub(crate) index: u32,
 }
 
-/// The entries of all functions that a module defines.
-#[derive(Debug)]
+/// The entries of all functions that a module defines, and their code.
 pub(crate) struct CodeMap {
     entries: Box<[FuncEntry]>,
+    code: Lock<Code>,
 }
 
+#[derive(Default)]
+struct Code {
+    /// Scratch of the translator.
+    arena: Bump,
+    chunks: Vec<Chunk>,
+    /// In the order of translation.
+    placed: Vec<Placed>,
+}
+
+/// A piece of memory that holds code. Its capacity never changes.
+struct Chunk {
+    words: Vec<u64>,
+    used: usize,
+}
+
+/// Where a function's cells are.
+#[derive(Copy, Clone)]
+struct Placed {
+    start: usize,
+    bytes: u32,
+    index: u32,
+}
+
+/// Bytes of the first chunk; each further one is twice as large, up to the maximum.
+const FIRST_CHUNK: usize = 2 << 10;
+const MAX_CHUNK: usize = 256 << 10;
+
 impl CodeMap {
-    pub(crate) fn new(_config: &Config, n_defined: u32) -> Self {
-        Self {
-            entries: (0..n_defined).map(|_| FuncEntry::default()).collect(),
-        }
+    /// The code map of a module with `count` functions of its own, none of them translated.
+    pub(crate) fn new(target: &Target, count: u32) -> Self {
+        let stub = target.translate_ip().cast_mut();
+        let entries = (0..count).map(|index| FuncEntry { code: AtomicPtr::new(stub), index });
+        Self { entries: entries.collect(), code: Lock::default() }
     }
 
-    pub(crate) fn entry(&self, defined_index: u32) -> *const FuncEntry {
-        &self.entries[defined_index as usize]
+    /// The entry of a function by its index among those that the module defines.
+    pub(crate) fn entry(&self, index: u32) -> *const FuncEntry {
+        &raw const self.entries[index as usize]
     }
+
+    /// The first of all entries.
+    pub(crate) fn entries(&self) -> *const FuncEntry {
+        self.entries.as_ptr()
+    }
+
+    /// Translates function `index`, unless another thread was faster, and gives its first cell.
+    pub(crate) fn translate(&self, module: &ModuleInner, index: u32) -> Result<*const u8> {
+        let target = module.engine().target();
+        let entry = &self.entries[index as usize];
+        self.code.with(|code| {
+            let present = entry.code.load(Ordering::Acquire).cast_const();
+            if present != target.translate_ip() {
+                return Ok(present);
+            }
+            code.arena.reset();
+            let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
+            let function =
+                translate::translate(module, index, target.naming(entries), &code.arena, None)?;
+            let bytes = function.len();
+            let base = place(&mut code.chunks, bytes.div_ceil(8));
+            let finished = function.finish(base.expose_provenance());
+            // SAFETY: `place` gives room for the bytes, which nothing points to yet.
+            unsafe { base.copy_from(finished.as_ptr(), bytes) };
+            let first = base.wrapping_add(target.class().prelude());
+            code.placed.push(Placed { start: base as usize, bytes: bytes as u32, index });
+            // Release: who sees the address sees the code.
+            entry.code.store(first, Ordering::Release);
+            Ok(first.cast_const())
+        })
+    }
+
+    /// The offset in the module's bytes of the operator that the code at `offset` of function `index` came
+    /// from. Nothing is kept for that: the function is translated once more.
+    pub(crate) fn wasm_offset(&self, module: &ModuleInner, index: u32, offset: u32) -> Option<usize> {
+        let arena = Bump::new();
+        let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
+        let naming = module.engine().target().naming(entries);
+        let mut map = translate::OffsetMap::new();
+        translate::translate(module, index, naming, &arena, Some(&mut map)).ok()?;
+        // The operators before it may have made no code, or code that was rewritten with this one's.
+        let found = map.partition_point(|(code, _)| *code <= offset).checked_sub(1)?;
+        Some(map[found].1 as usize)
+    }
+
+    /// The function whose code `ip` points into, and the offset of `ip` in it.
+    pub(crate) fn find(&self, ip: *const u8) -> Option<(u32, u32)> {
+        self.code.with(|code| {
+            code.placed.iter().find_map(|placed| {
+                let offset = (ip as usize).wrapping_sub(placed.start);
+                (offset < placed.bytes as usize).then_some((placed.index, offset as u32))
+            })
+        })
+    }
+}
+
+/// Room for `words` more words of code.
+fn place(chunks: &mut Vec<Chunk>, words: usize) -> *mut u8 {
+    let full = chunks.last().is_none_or(|chunk| chunk.words.capacity() - chunk.used < words);
+    if full {
+        let last = chunks.last().map_or(FIRST_CHUNK / 2, |chunk| chunk.words.capacity() * 8);
+        let size = (last * 2).min(MAX_CHUNK).max(words * 8);
+        chunks.push(Chunk { words: Vec::with_capacity(size / 8), used: 0 });
+    }
+    let chunk = chunks.last_mut().expect("there is one now");
+    let at = chunk.words.as_mut_ptr().wrapping_add(chunk.used).cast();
+    chunk.used += words;
+    at
 }

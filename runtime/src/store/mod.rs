@@ -1,266 +1,153 @@
 //! Stores: the owners of everything that runs.
+//!
+//! [`StoreInner`] is a store without the embedder's data. The engine works on it through a raw pointer,
+//! because Wasm and host functions nest: while handlers run, no reference to a store exists.
 
-use core::{marker::PhantomData, ptr::NonNull};
+use alloc::{boxed::Box, vec::Vec};
+use core::any::Any;
 
-use crate::{Engine, Result, StoreLimits, exec::Ctx, sync::Arc, types::FuncType};
+use crate::{Engine, Result, StoreLimits, error::bail, exec::Ctx, sync::Arc};
 
+mod arena;
+mod context;
+mod host;
+pub(crate) mod instance;
 mod objects;
 
+pub use context::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
+
+use arena::Arena;
+pub(crate) use host::{HostCall, HostFunc};
 pub(crate) use objects::{FuncObj, GlobalObj, InstanceObj, MemoryObj, TableObj};
 
-/// Identity of a store.
+/// Identity of a store: no other store of the program has or had it.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StoreId(u64);
+pub struct StoreId(u64);
 
-/// A store without the embedder's data: what the engine works on.
+/// A store without the embedder's data.
 #[repr(C)]
 pub(crate) struct StoreInner {
     pub(crate) ctx: Ctx,
     pub(crate) id: StoreId,
-    pub(crate) engine: Engine,
-    pub(crate) fuel: u64,
+    engine: Engine,
+    limits: StoreLimits,
+    host_funcs: Vec<Arc<HostFunc>>,
+    host_func_objects: Arena<FuncObj>,
+    instances: Arena<InstanceObj>,
+    tables: Arena<TableObj>,
+    memories: Arena<MemoryObj>,
+    globals: Arena<GlobalObj>,
+    /// Host values that references lead to. A reference in a slot is an index here plus one.
+    references: Vec<Box<dyn Any + Send + Sync>>,
 }
 
-/// A store in memory: the untyped part first, so that a pointer to it is one to all of it.
-#[repr(C)]
-struct StoreData<T> {
-    inner: StoreInner,
-    data: T,
-}
-
-/// One call from Wasm to the host.
-pub(crate) struct HostCall<'a> {
-    pub(crate) store: NonNull<StoreInner>,
-    /// The caller, or null.
-    pub(crate) instance: *mut InstanceObj,
-    pub(crate) slots: &'a mut [u64],
-}
-
-/// A host function. The store keeps `Arc<HostFunc>`s, which never go away before the store.
-pub(crate) struct HostFunc<F: ?Sized = dyn Fn(HostCall<'_>) -> Result<()> + Send + Sync> {
-    pub(crate) ty: FuncType,
-    pub(crate) sig: u32,
-    pub(crate) call: F,
-}
-
-/// Owner of instances, memories, tables, globals and functions, and of the embedder's data `T`.
-///
-/// All of them are freed together, when the store is dropped.
-pub struct Store<T> {
-    ptr: NonNull<StoreData<T>>,
-    // Invariant in `T`: host functions of exactly this `T` are kept inside.
-    marker: PhantomData<(StoreData<T>, fn(T) -> T)>,
-}
-
-/// A shared borrow of a [`Store`].
-pub struct StoreContext<'a, T> {
-    ptr: NonNull<StoreData<T>>,
-    marker: PhantomData<(&'a StoreData<T>, fn(T) -> T)>,
-}
-
-/// An exclusive borrow of a [`Store`].
-pub struct StoreContextMut<'a, T> {
-    ptr: NonNull<StoreData<T>>,
-    marker: PhantomData<&'a mut StoreData<T>>,
-}
-
-/// Something that a store can be read through.
-pub trait AsContext {
-    /// The embedder's data.
-    type Data;
-
-    /// Borrows the store.
-    fn as_context(&self) -> StoreContext<'_, Self::Data>;
-}
-
-/// Something that a store can be changed through.
-pub trait AsContextMut: AsContext {
-    /// Borrows the store.
-    fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
-}
-
-impl<T> Store<T> {
-    /// An empty store.
-    pub fn new(engine: &Engine, data: T) -> Self {
-        todo!()
-    }
-
-    /// The embedder's data.
-    pub fn data(&self) -> &T {
-        todo!()
-    }
-
-    /// The embedder's data.
-    pub fn data_mut(&mut self) -> &mut T {
-        todo!()
-    }
-
-    /// Drops the store and gives back the embedder's data.
-    pub fn into_data(self) -> T {
-        todo!()
-    }
-
-    /// The engine it belongs to.
-    pub fn engine(&self) -> &Engine {
-        todo!()
-    }
-
-    /// Limits what the store's modules may use from now on.
-    pub fn limiter(&mut self, limits: StoreLimits) {
-        todo!()
-    }
-
-    /// Sets the fuel that is left.
-    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        todo!()
-    }
-
-    /// The fuel that is left.
-    pub fn get_fuel(&self) -> Result<u64> {
-        todo!()
-    }
-}
-
-impl<'a, T> StoreContext<'a, T> {
-    /// The embedder's data.
-    pub fn data(&self) -> &'a T {
-        todo!()
-    }
-
-    /// The engine of the store.
-    pub fn engine(&self) -> &'a Engine {
-        todo!()
-    }
-
-    /// The fuel that is left.
-    pub fn get_fuel(&self) -> Result<u64> {
-        todo!()
-    }
-}
-
-impl<T> Clone for StoreContext<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for StoreContext<'_, T> {}
-
-impl<'a, T> StoreContextMut<'a, T> {
-    /// The embedder's data.
-    pub fn data(&self) -> &T {
-        todo!()
-    }
-
-    /// The embedder's data.
-    pub fn data_mut(&mut self) -> &mut T {
-        todo!()
-    }
-
-    /// The engine of the store.
-    pub fn engine(&self) -> &Engine {
-        todo!()
-    }
-
-    /// Sets the fuel that is left.
-    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        todo!()
-    }
-
-    /// The fuel that is left.
-    pub fn get_fuel(&self) -> Result<u64> {
-        todo!()
-    }
-}
-
-impl<T> AsContext for Store<T> {
-    type Data = T;
-    fn as_context(&self) -> StoreContext<'_, T> {
-        StoreContext {
-            ptr: self.ptr,
-            marker: PhantomData,
-        }
-    }
-}
-
-impl<T> AsContextMut for Store<T> {
-    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut {
-            ptr: self.ptr,
-            marker: PhantomData,
-        }
-    }
-}
-
-impl<T> AsContext for StoreContext<'_, T> {
-    type Data = T;
-    fn as_context(&self) -> StoreContext<'_, T> {
-        *self
-    }
-}
-
-impl<T> AsContext for StoreContextMut<'_, T> {
-    type Data = T;
-    fn as_context(&self) -> StoreContext<'_, T> {
-        StoreContext {
-            ptr: self.ptr,
-            marker: PhantomData,
-        }
-    }
-}
-
-impl<T> AsContextMut for StoreContextMut<'_, T> {
-    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut {
-            ptr: self.ptr,
-            marker: PhantomData,
-        }
-    }
-}
-
-impl<C: AsContext> AsContext for &C {
-    type Data = C::Data;
-    fn as_context(&self) -> StoreContext<'_, C::Data> {
-        C::as_context(self)
-    }
-}
-
-impl<C: AsContext> AsContext for &mut C {
-    type Data = C::Data;
-    fn as_context(&self) -> StoreContext<'_, C::Data> {
-        C::as_context(self)
-    }
-}
-
-impl<C: AsContextMut> AsContextMut for &mut C {
-    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
-        C::as_context_mut(self)
-    }
-}
-
-impl<'a, C: AsContext> From<&'a C> for StoreContext<'a, C::Data> {
-    fn from(context: &'a C) -> Self {
-        context.as_context()
-    }
-}
-
-impl<'a, C: AsContext> From<&'a mut C> for StoreContext<'a, C::Data> {
-    fn from(context: &'a mut C) -> Self {
-        C::as_context(context)
-    }
-}
-
-impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
-    fn from(context: &'a mut C) -> Self {
-        context.as_context_mut()
-    }
-}
-
-impl<'a, T> From<StoreContextMut<'a, T>> for StoreContext<'a, T> {
-    fn from(context: StoreContextMut<'a, T>) -> Self {
+impl StoreInner {
+    fn new(engine: &Engine) -> Self {
         Self {
-            ptr: context.ptr,
-            marker: PhantomData,
+            ctx: Ctx::new(engine.config()),
+            id: StoreId(engine.new_store_id()),
+            engine: engine.clone(),
+            limits: StoreLimits::default(),
+            host_funcs: Vec::new(),
+            host_func_objects: Arena::new(),
+            instances: Arena::new(),
+            tables: Arena::new(),
+            memories: Arena::new(),
+            globals: Arena::new(),
+            references: Vec::new(),
         }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn limits(&self) -> &StoreLimits {
+        &self.limits
+    }
+
+    fn check_metering(&self) -> Result<()> {
+        if !self.engine.config().consume_fuel {
+            bail!("fuel is not used by this engine: turn it on with Config::consume_fuel");
+        }
+        Ok(())
+    }
+
+    fn fuel(&self) -> Result<u64> {
+        self.check_metering()?;
+        Ok(self.ctx.fuel)
+    }
+
+    fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.check_metering()?;
+        self.ctx.fuel = fuel;
+        Ok(())
+    }
+
+    /// The host function with this number.
+    pub(crate) fn host_func(&self, index: u32) -> &HostFunc {
+        &self.host_funcs[index as usize]
+    }
+
+    /// Takes a memory, if one more is allowed.
+    pub(crate) fn add_memory(
+        &mut self,
+        memory: MemoryObj,
+    ) -> Result<core::ptr::NonNull<MemoryObj>> {
+        self.check_counts(0, 0, 1)?;
+        Ok(self.memories.add(memory))
+    }
+
+    /// Takes a table, if one more is allowed.
+    pub(crate) fn add_table(&mut self, table: TableObj) -> Result<core::ptr::NonNull<TableObj>> {
+        self.check_counts(0, 1, 0)?;
+        Ok(self.tables.add(table))
+    }
+
+    /// Takes a global.
+    pub(crate) fn add_global(&mut self, global: GlobalObj) -> core::ptr::NonNull<GlobalObj> {
+        self.globals.add(global)
+    }
+
+    /// Takes a host value and returns its index.
+    pub(crate) fn add_reference(&mut self, value: Box<dyn Any + Send + Sync>) -> Result<u32> {
+        let Ok(index) = u32::try_from(self.references.len()) else {
+            bail!("a store can hold at most {} host references", u32::MAX);
+        };
+        self.references.push(value);
+        Ok(index)
+    }
+
+    /// The host value with this index.
+    pub(crate) fn reference(&self, index: u32) -> &(dyn Any + Send + Sync) {
+        &*self.references[index as usize]
+    }
+
+    /// May so many more be made?
+    fn check_counts(&self, instances: usize, tables: usize, memories: usize) -> Result<()> {
+        let limits = &self.limits;
+        for (more, have, limit, what) in [
+            (
+                instances,
+                self.instances.len(),
+                limits.instances,
+                "instances",
+            ),
+            (tables, self.tables.len(), limits.tables, "tables"),
+            (memories, self.memories.len(), limits.memories, "memories"),
+        ] {
+            if more > 0 && have.saturating_add(more) > limit {
+                bail!(
+                    "the store would have more than its limit of {limit} {what} (StoreLimitsBuilder::{what})"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Panics if a handle belongs to another store.
+    #[track_caller]
+    pub(crate) fn check(&self, id: StoreId) {
+        assert!(self.id == id, "object used with the wrong store");
     }
 }

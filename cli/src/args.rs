@@ -1,0 +1,318 @@
+//! The command line. Knows the options and their texts; knows nothing of what they do.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::process::exit;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use teff_runtime::{Backend, CodeForm, Config};
+
+use crate::failure::{Failure, Result};
+
+/// Run WebAssembly programs, and look into them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "teff",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  teff run hello.wasm                     run a program that was built for wasm32-wasip1
+  teff run --dir . wc.wasm notes.txt      let it see the current directory
+  teff run --invoke add math.wat 2 3      call one exported function
+  teff inspect hello.wasm                 what it imports, exports and needs
+  teff validate hello.wasm                is it valid?
+
+`teff help run` says more about running."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+    Inspect(Inspect),
+    Validate(Validate),
+}
+
+/// Run a program, or one function of a module
+///
+/// A command is run from its export `_start`; a module without one has its `_initialize` called.
+/// Options of teff come before FILE; all that comes after it belongs to the program.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  teff run hello.wasm                          a program; its exit status becomes teff's
+  teff run tool.wasm --verbose input           --verbose and input are the program's arguments
+  teff run --dir . --dir /srv/data::/data app.wasm
+                                               it sees . and, as /data, /srv/data; nothing else
+  teff run --env LANG=C --env HOME app.wasm    LANG as given, HOME as it is here
+  teff run --invoke fib fib.wat 30             prints the results, one a line
+  wat2wasm x.wat -o - | teff run -             a module on standard input
+  teff run --max-memory 64M --stack 1M --fuel 1000000 untrusted.wasm
+
+Sizes are bytes, or take K, M or G (1024 each).
+
+Exit status: the program's own; 134 if it traps, with the Wasm backtrace on standard error; 1 if teff
+cannot run it.")]
+pub(crate) struct Run {
+    /// Let the program see a directory of the host, by this name or as GUEST (repeatable)
+    #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = parse_dir)]
+    pub(crate) dirs: Vec<Dir>,
+    /// Set an environment variable, or pass one on with its value here (repeatable)
+    #[arg(long = "env", value_name = "K=V|K", value_parser = parse_env)]
+    pub(crate) env: Vec<(String, Vec<u8>)>,
+    /// Call this exported function instead; ARGS are its arguments
+    #[arg(long, value_name = "NAME")]
+    pub(crate) invoke: Option<String>,
+    /// Most bytes of each memory
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_memory: Option<usize>,
+    /// Bytes of the Wasm stack: how deep calls may go
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) stack: Option<usize>,
+    /// Trap after about so many Wasm instructions
+    #[arg(long, value_name = "N")]
+    pub(crate) fuel: Option<u64>,
+    /// How instructions are dispatched; the default is the fastest of this build
+    #[arg(long, value_enum)]
+    pub(crate) backend: Option<BackendArg>,
+    /// How translated code is kept: direct is fastest, compact smallest
+    #[arg(long, value_enum)]
+    pub(crate) form: Option<FormArg>,
+    /// The module, binary or text (- is standard input), and what the program gets as arguments
+    #[arg(value_names = ["FILE", "ARGS"], required = true, trailing_var_arg = true)]
+    file_and_args: Vec<OsString>,
+}
+
+/// Show what a module has and needs
+///
+/// Imports, exports, memories, tables, globals, sizes, and the proposals past WebAssembly 1.0 without
+/// which the module is invalid. With --ir, the register code that teff runs, beside the offsets of the
+/// Wasm instructions that it comes from.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  teff inspect app.wasm                    everything but code
+  teff inspect --ir=main app.wasm          the code of one function, by name
+  teff inspect --ir=17 app.wasm            ... or by index, imports first
+  teff inspect --ir --form compact x.wat   the code of all functions, in the compact form")]
+pub(crate) struct Inspect {
+    /// Print register code: of one function, or of all
+    #[arg(long, value_name = "FUNC", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) ir: Option<String>,
+    /// Which form of register code
+    #[arg(long, value_enum, default_value_t = FormArg::Direct, requires = "ir")]
+    pub(crate) form: FormArg,
+    /// The module, binary or text (- is standard input)
+    pub(crate) file: PathBuf,
+}
+
+/// Check whether teff accepts a module: silent and status 0 if it does
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// The module, binary or text (- is standard input)
+    pub(crate) file: PathBuf,
+}
+
+/// A directory of the host and its name in the guest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Dir {
+    pub(crate) host: PathBuf,
+    pub(crate) guest: String,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BackendArg {
+    /// Each handler jumps to the next
+    Threaded,
+    /// A loop calls the handlers
+    Loop,
+}
+
+#[derive(Copy, Clone, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormArg {
+    /// Handlers by address
+    Direct,
+    /// Handlers by index
+    Compact,
+}
+
+impl From<FormArg> for CodeForm {
+    fn from(form: FormArg) -> Self {
+        match form {
+            FormArg::Direct => Self::Direct,
+            FormArg::Compact => Self::Compact,
+        }
+    }
+}
+
+impl Run {
+    /// The module's file, as given.
+    pub(crate) fn file(&self) -> PathBuf {
+        PathBuf::from(&self.file_and_args[0])
+    }
+
+    /// What comes after the file.
+    pub(crate) fn args(&self) -> &[OsString] {
+        &self.file_and_args[1..]
+    }
+
+    /// The guest's arguments: the file's name first.
+    pub(crate) fn argv(&self) -> Vec<&[u8]> {
+        // With --invoke, the others are the function's.
+        let len = if self.invoke.is_some() {
+            1
+        } else {
+            self.file_and_args.len()
+        };
+        self.file_and_args[..len]
+            .iter()
+            .map(|arg| arg.as_bytes())
+            .collect()
+    }
+
+    /// The engine's configuration.
+    pub(crate) fn config(&self) -> Result<Config> {
+        let mut config = Config::new();
+        if let Some(backend) = self.backend {
+            let backend = match backend {
+                BackendArg::Threaded => Backend::Threaded,
+                BackendArg::Loop => Backend::Loop,
+            };
+            if !Config::BACKENDS.contains(&backend) {
+                return Err(Failure::message(format!(
+                    "this build has no {backend:?} backend"
+                )));
+            }
+            config.backend(backend);
+        }
+        if let Some(form) = self.form {
+            config.code_form(form.into());
+        }
+        if let Some(bytes) = self.stack {
+            config.max_wasm_stack(bytes);
+        }
+        config.consume_fuel(self.fuel.is_some());
+        Ok(config)
+    }
+}
+
+/// Bytes, or 1024s of them by the letters K, M and G.
+fn parse_size(text: &str) -> std::result::Result<usize, String> {
+    let (number, shift) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (&text[..at], 10),
+        Some((at, 'm' | 'M')) => (&text[..at], 20),
+        Some((at, 'g' | 'G')) => (&text[..at], 30),
+        _ => (text, 0),
+    };
+    let number: usize = number
+        .parse()
+        .map_err(|_| "expected a size such as 4096, 512K, 64M or 1G".to_string())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "the size is beyond this machine's memory".into())
+}
+
+fn parse_dir(text: &str) -> std::result::Result<Dir, String> {
+    let (host, guest) = text.split_once("::").unwrap_or((text, text));
+    if host.is_empty() || guest.is_empty() {
+        return Err("expected HOST or HOST::GUEST".into());
+    }
+    Ok(Dir {
+        host: host.into(),
+        guest: guest.into(),
+    })
+}
+
+fn parse_env(text: &str) -> std::result::Result<(String, Vec<u8>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, value.as_bytes().to_vec()),
+        None => match std::env::var_os(text) {
+            Some(value) => (text, value.into_vec()),
+            None => return Err("no such variable is set here; give it a value with K=V".into()),
+        },
+    };
+    if name.is_empty() {
+        return Err("expected K=V or K".into());
+    }
+    Ok((name.into(), value))
+}
+
+/// Parses the command line. Help and version end the program here.
+pub(crate) fn parse() -> Result<Command> {
+    let error = match Cli::try_parse() {
+        Ok(cli) => return Ok(cli.command),
+        Err(error) => error,
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A closed pipe is the reader's choice.
+            let _ = error.print();
+            exit(0)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
+            exit(1)
+        }
+        _ => {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            // What follows the first paragraph is usage.
+            Err(Failure::message(text.split("\n\n").next().unwrap_or(text)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("4096"), Ok(4096));
+        assert_eq!(parse_size("64k"), Ok(64 << 10));
+        assert_eq!(parse_size("3M"), Ok(3 << 20));
+        assert!(parse_size("M").is_err());
+        assert!(parse_size("-1").is_err());
+        assert!(parse_size("1.5G").is_err());
+        assert!(parse_size("64MB").is_err());
+        assert!(parse_size(&format!("{}G", usize::MAX)).is_err());
+    }
+
+    #[test]
+    fn directories() {
+        let dir = |host: &str, guest: &str| Dir {
+            host: host.into(),
+            guest: guest.into(),
+        };
+        assert_eq!(parse_dir("a/b"), Ok(dir("a/b", "a/b")));
+        assert_eq!(parse_dir("a::/b"), Ok(dir("a", "/b")));
+        assert!(parse_dir("::b").is_err());
+        assert!(parse_dir("a::").is_err());
+    }
+
+    #[test]
+    fn all_after_the_file_is_the_guests() {
+        let line = [
+            "teff", "run", "--fuel", "5", "a.wasm", "--dir", "x", "--", "-h",
+        ];
+        let Command::Run(run) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("not a run")
+        };
+        assert_eq!(run.fuel, Some(5));
+        assert_eq!(run.argv(), [&b"a.wasm"[..], b"--dir", b"x", b"--", b"-h"]);
+        assert!(run.dirs.is_empty());
+    }
+}

@@ -1,0 +1,129 @@
+//! `teff run`: a module with WASI. Knows the order of things; leaves WASI itself to `teff-wasi`.
+
+use teff_runtime::{Engine, Instance, Linker, Module, Store, StoreLimitsBuilder};
+use teff_wasi::{DirPerms, FilePerms, WasiCtx, WasiCtxBuilder};
+
+use crate::args::Run;
+use crate::failure::{Failure, Result};
+use crate::invoke::{exported_functions, invoke};
+use crate::load::Source;
+
+/// What the store holds.
+struct State {
+    wasi: WasiCtx,
+}
+
+/// The export that is a program.
+const COMMAND: &str = "_start";
+
+/// The export that sets a library up, before all other exports.
+const REACTOR: &str = "_initialize";
+
+pub(crate) fn run(args: &Run) -> Result<()> {
+    let engine = Engine::new(&args.config()?).map_err(Failure::message)?;
+    let source = Source::open(&args.file())?;
+    let module = source.module(&engine)?;
+    let state = State { wasi: wasi(args)? };
+
+    let mut linker = Linker::new(&engine);
+    teff_wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi)
+        .map_err(Failure::message)?;
+    let mut store = Store::new(&engine, state);
+    if let Some(bytes) = args.max_memory {
+        store.limiter(StoreLimitsBuilder::new().memory_size(bytes).build());
+    }
+    if let Some(fuel) = args.fuel {
+        store.set_fuel(fuel).map_err(Failure::message)?;
+    }
+    check_imports(&linker, &mut store, &module)?;
+    let instance = linker
+        .instantiate(&mut store, &module)
+        .map_err(|e| Failure::from_guest(&e))?;
+
+    let name = match &args.invoke {
+        Some(name) => name,
+        None => return run_default(&mut store, &instance, &source),
+    };
+    if name != REACTOR {
+        call_if_exported(&mut store, &instance, REACTOR)?;
+    }
+    invoke(&mut store, &instance, name, args.args())
+}
+
+/// The guest's arguments, environment and directories; its standard streams are ours.
+fn wasi(args: &Run) -> Result<WasiCtx> {
+    let mut builder = WasiCtxBuilder::new();
+    builder.inherit_stdio().args(&args.argv()).envs(&args.env);
+    for dir in &args.dirs {
+        let host = dir.host.display();
+        if !dir.host.is_dir() {
+            let what = if dir.host.exists() {
+                "is no directory"
+            } else {
+                "does not exist"
+            };
+            return Err(Failure::message(format!("--dir {host}: {host} {what}")));
+        }
+        builder
+            .preopened_dir(&dir.host, &dir.guest, DirPerms::all(), FilePerms::all())
+            .map_err(|e| Failure::message(format!("--dir {host}: cannot open it: {e}")))?;
+    }
+    Ok(builder.build())
+}
+
+/// Names what the module imports and nobody provides, before linking fails for it.
+fn check_imports(linker: &Linker<State>, store: &mut Store<State>, module: &Module) -> Result<()> {
+    let mut unknown = Vec::new();
+    for import in module.imports() {
+        if linker.get_by_import(&mut *store, &import).is_none() {
+            unknown.push(import);
+        }
+    }
+    let Some(first) = unknown.first() else {
+        return Ok(());
+    };
+    let more = match unknown.len() {
+        1 => String::new(),
+        n => format!(" (and {} more: see `teff inspect`)", n - 1),
+    };
+    Err(Failure::message(format!(
+        "unknown import `{}::{}`, a {}{more}: `teff run` provides only wasi_snapshot_preview1; build \
+         the module for wasm32-wasip1, or embed it with the crate teff-runtime and define the import",
+        first.module(),
+        first.name(),
+        first.ty()
+    )))
+}
+
+/// Without `--invoke`: a command is run, a reactor set up.
+fn run_default(store: &mut Store<State>, instance: &Instance, source: &Source) -> Result<()> {
+    if call_if_exported(store, instance, COMMAND)? || call_if_exported(store, instance, REACTOR)? {
+        return Ok(());
+    }
+    // A start function has run already.
+    if source.has_start_function()? {
+        return Ok(());
+    }
+    let functions = exported_functions(store, instance);
+    let hint = match functions.as_slice() {
+        [] => "it exports no functions at all".to_string(),
+        functions => format!("call one with --invoke: it has {}", functions.join(", ")),
+    };
+    Err(Failure::message(format!(
+        "the module has no `{COMMAND}` to run; {hint}"
+    )))
+}
+
+/// Calls an export without parameters and results, if there is one of the name.
+fn call_if_exported(store: &mut Store<State>, instance: &Instance, name: &str) -> Result<bool> {
+    let Some(func) = instance.get_func(&mut *store, name) else {
+        return Ok(false);
+    };
+    let func = func.typed::<(), ()>(&*store).map_err(|_| {
+        Failure::message(format!(
+            "the export `{name}` has parameters or results; it must have none"
+        ))
+    })?;
+    func.call(store, ()).map_err(|e| Failure::from_guest(&e))?;
+    Ok(true)
+}

@@ -1,0 +1,335 @@
+//! `teff run`, from outside: output, exit status, messages.
+
+mod common;
+
+use std::io::Read;
+use std::process::Stdio;
+
+use common::{cat, file, hello, run, run_with_input, scratch, strings, teff};
+
+/// Functions to call with `--invoke`.
+const FUNCTIONS: &str = r#"(module
+    (memory 1)
+    (global $ready (mut i32) (i32.const 0))
+    (func (export "_initialize") (global.set $ready (i32.const 1)))
+    (func (export "ready") (result i32) (global.get $ready))
+    (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+    (func (export "long") (param i64) (result i64) (i64.sub (local.get 0) (i64.const 1)))
+    (func (export "half") (param f32 f64) (result f32 f64)
+        (f32.div (local.get 0) (f32.const 2)) (f64.div (local.get 1) (f64.const 2)))
+    (func (export "null") (param externref) (result i32) (ref.is_null (local.get 0)))
+    (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
+    (func (export "forever") (loop $again (br $again)))
+    (func $deep (export "deep") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+            (then (i32.add (call $deep (i32.sub (local.get 0) (i32.const 1))) (i32.const 1)))
+            (else (i32.const 0))))
+    (func $inner (param i32) (result i32) (i32.div_u (i32.const 1) (local.get 0)))
+    (func $outer (export "divide") (param i32) (result i32) (call $inner (local.get 0))))"#;
+
+#[test]
+fn output_and_exit_status_are_the_guests() {
+    let dir = scratch("output_and_exit_status");
+    let wat = file(&dir, "hello.wat", hello("hello, world\n", 0));
+    run(teff().arg("run").arg(&wat)).succeeds_with("hello, world\n");
+    let binary = file(
+        &dir,
+        "hello.wasm",
+        wat::parse_str(hello("seven\n", 7)).unwrap(),
+    );
+    let seven = run(teff().arg("run").arg(&binary));
+    assert_eq!(
+        (seven.status, seven.stdout.as_str()),
+        (Some(7), "seven\n"),
+        "{seven:?}"
+    );
+}
+
+#[test]
+fn every_backend_and_form_runs() {
+    let dir = scratch("every_backend_and_form");
+    let wat = file(&dir, "f.wat", FUNCTIONS);
+    for backend in ["threaded", "loop"] {
+        for form in ["direct", "compact"] {
+            let mut command = teff();
+            command.args([
+                "run",
+                "--backend",
+                backend,
+                "--form",
+                form,
+                "--invoke",
+                "deep",
+            ]);
+            let result = run(command.arg(&wat).arg("1000"));
+            if result.stderr.contains("this build has no") {
+                result.is_refused_with(&["backend"]);
+            } else {
+                result.succeeds_with("1000\n");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_module_on_standard_input() {
+    let text = hello("from a pipe\n", 0);
+    run_with_input(teff().args(["run", "-"]), text.as_bytes()).succeeds_with("from a pipe\n");
+    let binary = wat::parse_str(&text).unwrap();
+    run_with_input(teff().args(["run", "-"]), &binary).succeeds_with("from a pipe\n");
+    run_with_input(teff().args(["run", "-"]), b"\x7fELF")
+        .is_refused_with(&["neither binary nor text"]);
+    run_with_input(teff().args(["run", "-"]), b"").is_refused_with(&["-", "module"]);
+}
+
+#[test]
+fn arguments_go_to_the_guest() {
+    let dir = scratch("arguments");
+    file(&dir, "args.wat", strings("args"));
+    let mut command = teff();
+    command.current_dir(&dir).args([
+        "run", "args.wat", "--dir", "", "-x", "--", "--help", "\u{e9}",
+    ]);
+    run(&mut command).succeeds_with("args.wat\0--dir\0\0-x\0--\0--help\0\u{e9}\0");
+}
+
+#[test]
+fn environment_is_what_is_given() {
+    let dir = scratch("environment");
+    let wat = file(&dir, "env.wat", strings("environ"));
+    run(teff().arg("run").arg(&wat)).succeeds_with("");
+    let mut command = teff();
+    command
+        .env("TEFF_TEST_HERE", "x=y")
+        .args(["run", "--env", "A=1", "--env", "TEFF_TEST_HERE"]);
+    run(command.args(["--env", "B="]).arg(&wat)).succeeds_with("A=1\0TEFF_TEST_HERE=x=y\0B=\0");
+    let unset = run(teff().args(["run", "--env", "TEFF_TEST_UNSET"]).arg(&wat));
+    unset.is_refused_with(&["--env", "TEFF_TEST_UNSET"]);
+    run(teff().args(["run", "--env", "=1"]).arg(&wat)).is_refused_with(&["--env"]);
+}
+
+#[test]
+fn standard_input_goes_to_the_guest() {
+    let dir = scratch("standard_input");
+    let wat = file(&dir, "cat.wat", cat(false));
+    let input = "line\n".repeat(5_000);
+    run_with_input(teff().arg("run").arg(&wat), input.as_bytes()).succeeds_with(&input);
+}
+
+#[test]
+fn directories_are_seen_if_given() {
+    let dir = scratch("directories");
+    let wat = file(&dir, "cat.wat", cat(true));
+    file(&dir, "notes.txt", "a note\n");
+    run(teff().arg("run").arg("--dir").arg(&dir).arg(&wat)).succeeds_with("a note\n");
+    let renamed = format!("{}::/elsewhere", dir.display());
+    run(teff().args(["run", "--dir", &renamed]).arg(&wat)).succeeds_with("a note\n");
+    let none = run(teff().arg("run").arg(&wat));
+    assert_eq!(none.status, Some(40), "{none:?}");
+
+    let missing = run(teff().args(["run", "--dir", "no/such/dir"]).arg(&wat));
+    missing.is_refused_with(&["--dir", "no/such/dir", "does not exist"]);
+    let no_dir = run(teff().arg("run").arg("--dir").arg(&wat).arg(&wat));
+    no_dir.is_refused_with(&["--dir", "cat.wat", "is no directory"]);
+    run(teff().args(["run", "--dir", "::x"]).arg(&wat)).is_refused_with(&["--dir", "HOST::GUEST"]);
+}
+
+#[test]
+fn invoke_calls_one_function() {
+    let dir = scratch("invoke");
+    let wat = file(&dir, "f.wat", FUNCTIONS);
+    let invoke = |args: &[&str]| {
+        run(teff()
+            .args(["run", "--invoke", args[0]])
+            .arg(&wat)
+            .args(&args[1..]))
+    };
+    invoke(&["add", "2", "-5"]).succeeds_with("-3\n");
+    invoke(&["add", "0xffffffff", "4294967295"]).succeeds_with("-2\n");
+    invoke(&["long", "-9223372036854775807"]).succeeds_with("-9223372036854775808\n");
+    invoke(&["half", "1.5", "-inf"]).succeeds_with("0.75\n-inf\n");
+    invoke(&["null", "null"]).succeeds_with("1\n");
+    invoke(&["ready"]).succeeds_with("1\n");
+
+    invoke(&["add", "1"]).is_refused_with(&["`add` takes 2 arguments (i32, i32)", "1 are given"]);
+    invoke(&["add", "1", "x"]).is_refused_with(&["`x` is no i32"]);
+    invoke(&["add", "1", "4294967296"]).is_refused_with(&["`4294967296` is no i32"]);
+    invoke(&["half", "a", "1"]).is_refused_with(&["`a` is no f32"]);
+    invoke(&["sub"]).is_refused_with(&["no function `sub`", "add", "half"]);
+}
+
+#[test]
+fn traps_have_a_backtrace() {
+    let dir = scratch("traps");
+    let wat = file(&dir, "f.wat", FUNCTIONS);
+    let divide = run(teff()
+        .args(["run", "--invoke", "divide"])
+        .arg(&wat)
+        .arg("0"));
+    divide.traps_with(&["integer divide by zero", "wasm backtrace", "inner", "outer"]);
+    let inner = divide.stderr.find("inner").unwrap();
+    assert!(
+        inner < divide.stderr.find("outer").unwrap(),
+        "innermost first: {}",
+        divide.stderr
+    );
+
+    let start = file(
+        &dir,
+        "start.wat",
+        "(module (func $main unreachable) (start $main))",
+    );
+    run(teff().arg("run").arg(&start)).traps_with(&["unreachable", "main"]);
+}
+
+#[test]
+fn limits_are_kept() {
+    let dir = scratch("limits");
+    let wat = file(&dir, "f.wat", FUNCTIONS);
+    let invoke = |options: &[&str], name: &str, args: &[&str]| {
+        run(teff()
+            .arg("run")
+            .args(options)
+            .args(["--invoke", name])
+            .arg(&wat)
+            .args(args))
+    };
+    invoke(&["--fuel", "10000"], "forever", &[]).traps_with(&["all fuel consumed", "--fuel"]);
+    invoke(&["--fuel", "10000"], "add", &["1", "2"]).succeeds_with("3\n");
+
+    invoke(&["--max-memory", "128K"], "grow", &["1"]).succeeds_with("1\n");
+    invoke(&["--max-memory", "128K"], "grow", &["2"]).succeeds_with("-1\n");
+    invoke(&["--max-memory", "1K"], "grow", &["0"]).is_refused_with(&["memory"]);
+
+    invoke(&["--stack", "16K"], "deep", &["100000"])
+        .traps_with(&["call stack exhausted", "--stack"]);
+    invoke(&["--stack", "64M"], "deep", &["100000"]).succeeds_with("100000\n");
+}
+
+#[test]
+fn modules_that_cannot_run_say_why() {
+    let dir = scratch("cannot_run");
+    let refused = |name: &str, content: &[u8], parts: &[&str]| {
+        let path = file(&dir, name, content);
+        run(teff().arg("run").arg(&path)).is_refused_with(parts);
+    };
+    refused("empty.wasm", b"", &["empty.wasm"]);
+    refused(
+        "noise.wasm",
+        b"\x01\x02\x03",
+        &["noise.wasm", "neither binary nor text"],
+    );
+    refused("cut.wasm", b"\0asm\x01\0", &["cut.wasm", "is not valid"]);
+    refused(
+        "bad.wasm",
+        b"\0asm\x01\0\0\0\xff\x01\0",
+        &["bad.wasm", "is not valid"],
+    );
+    refused("text.wat", b"(module\n  (funk))", &["text.wat:2:4"]);
+    refused("latin.wat", b"(module) ;; \xe9", &["latin.wat"]);
+    refused(
+        "type.wat",
+        b"(module (func (result i32)))",
+        &["type.wat", "type mismatch"],
+    );
+    refused(
+        "lib.wat",
+        b"(module (func (export \"f\")))",
+        &["_start", "--invoke", "it has f"],
+    );
+    refused("void.wat", b"(module)", &["_start", "no functions"]);
+    refused(
+        "odd.wat",
+        b"(module (func (export \"_start\") (param i32)))",
+        &["_start", "parameters"],
+    );
+    refused(
+        "import.wat",
+        br#"(module (import "env" "now" (func (param i32) (result i64))))"#,
+        &[
+            "unknown import",
+            "env::now",
+            "func (i32) -> (i64)",
+            "wasi_snapshot_preview1",
+        ],
+    );
+    refused(
+        "imports.wat",
+        br#"(module (import "a" "b" (func)) (import "a" "c" (memory 1)))"#,
+        &["a::b", "1 more"],
+    );
+    refused(
+        "wrong.wat",
+        br#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i64))))"#,
+        &["incompatible import type", "proc_exit"],
+    );
+    run(teff().args(["run", "no/such.wasm"])).is_refused_with(&["no/such.wasm", "No such file"]);
+    run(teff().arg("run").arg(&dir)).is_refused_with(&["cannot_run"]);
+}
+
+#[test]
+fn wrong_options_are_one_line() {
+    let refused = |args: &[&str], parts: &[&str]| run(teff().args(args)).is_refused_with(parts);
+    refused(
+        &["run", "--max-memory", "5X", "a.wasm"],
+        &["--max-memory", "5X", "64M"],
+    );
+    refused(&["run", "--fuel", "much", "a.wasm"], &["--fuel", "much"]);
+    refused(
+        &["run", "--backend", "jit", "a.wasm"],
+        &["--backend", "jit", "threaded"],
+    );
+    refused(&["run", "--nonsense", "a.wasm"], &["--nonsense"]);
+    refused(&["run"], &["FILE"]);
+    refused(&["walk"], &["walk"]);
+}
+
+#[test]
+fn help_teaches() {
+    for args in [
+        &["--help"][..],
+        &["help", "run"],
+        &["run", "--help"],
+        &["inspect", "--help"],
+    ] {
+        let help = run(teff().args(args));
+        assert_eq!(
+            (help.status, help.stderr.as_str()),
+            (Some(0), ""),
+            "{help:?}"
+        );
+        assert!(help.stdout.contains("Examples:"), "{}", help.stdout);
+    }
+    assert_eq!(run(teff().arg("--version")).status, Some(0));
+    assert_eq!(run(&mut teff()).status, Some(1));
+}
+
+/// As with `yes | head`.
+#[test]
+fn a_closed_output_ends_quietly() {
+    use std::os::unix::process::ExitStatusExt;
+
+    let dir = scratch("closed_output");
+    let text = hello("again and again\n", 0)
+        .replace(
+            "(func (export \"_start\")",
+            "(func (export \"_start\") (loop $again",
+        )
+        .replace("(call $proc_exit (i32.const 0))", "(br $again))");
+    let wat = file(&dir, "yes.wat", text);
+    let mut command = teff();
+    command
+        .arg("run")
+        .arg(&wat)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut line = [0; 16];
+    stdout.read_exact(&mut line).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(&line, b"again and again\n");
+    assert_eq!(output.status.signal(), Some(libc::SIGPIPE), "{output:?}");
+    assert_eq!(output.stderr, b"");
+}

@@ -1,0 +1,339 @@
+//! Calls and returns (spec §4.4.10), and the layout of frames.
+//!
+//! Frames overlap in one value stack. Seen from the callee:
+//!
+//! ```text
+//!   sp - 16 - 8·area   parameters; a function's results come back in the same place
+//!   sp - 16            return address: the cell after the call
+//!   sp -  8            the caller's sp
+//!   sp                 locals, then temporaries; the last of them are parameters of the next callee
+//! ```
+//!
+//! A single result comes back in the accumulator of its type instead. In front of a function's first cell
+//! is the size of its frame from `sp` on, which the caller checks against the end of the value stack.
+
+use core::sync::atomic::Ordering;
+
+use super::{
+    backend::{Backend, Class},
+    control::{TakeCall, TakeTailCall},
+    ctx::Exit,
+    kinds::{Fixed, FixedOp, IndexOp, Instr},
+    machine::Machine,
+    memory::fixed_ops,
+};
+use crate::{Trap, module::FuncEntry, store::FuncObj};
+
+/// Bytes of the header between parameters and locals, and where its fields are from `sp`.
+pub(crate) const HEADER: usize = 16;
+const RETURN_IP: isize = -16;
+const CALLER_SP: isize = -8;
+
+/// A field of the frame at `sp`.
+#[inline(always)]
+fn header<T>(sp: *mut u8, field: isize) -> *mut T {
+    sp.wrapping_offset(field).cast()
+}
+
+/// Where the function whose frame is at `sp` returns to: address and `sp`.
+///
+/// # Safety
+/// `sp` is the frame of an active function.
+pub(super) unsafe fn return_to(sp: *mut u8) -> (*const u8, *mut u8) {
+    // SAFETY: the caller wrote the header.
+    unsafe { (*header::<*const u8>(sp, RETURN_IP), *header::<*mut u8>(sp, CALLER_SP)) }
+}
+
+/// Writes the header of a frame.
+///
+/// # Safety
+/// The header lies in the value stack.
+#[inline(always)]
+pub(super) unsafe fn set_return(sp: *mut u8, ip: *const u8, caller_sp: *mut u8) {
+    // SAFETY: the caller vouches for the place.
+    unsafe {
+        *header::<*const u8>(sp, RETURN_IP) = ip;
+        *header::<*mut u8>(sp, CALLER_SP) = caller_sp;
+    }
+}
+
+/// The size of the frame that the function at `code` needs from its `sp` on.
+///
+/// # Safety
+/// `code` is the first cell of a function translated for `C`.
+#[inline(always)]
+pub(super) unsafe fn frame_bytes<C: Class>(code: *const u8) -> usize {
+    // SAFETY: the encoder put the prelude there.
+    unsafe { *code.wrapping_sub(const { C::CLASS.prelude() }).cast::<u32>() as usize }
+}
+
+/// Enters `entry` with its frame at `sp`, which lies within the caller's frame; `caller` is the sp to go
+/// back to, `return_ip` the address.
+///
+/// # Safety
+/// As for `Instr::run`; `entry` is a function of the current instance's module.
+#[inline(always)]
+unsafe fn enter<B: Backend, C: Class>(
+    mut m: Machine<B, C>,
+    entry: *const FuncEntry,
+    sp: *mut u8,
+    return_ip: *const u8,
+    caller: *mut u8,
+) -> usize {
+    // SAFETY: entries live as long as their module, which the instance keeps; the frame's header is
+    // within the value stack because the check comes first.
+    unsafe {
+        let code = (*entry).code.load(Ordering::Acquire);
+        let room = (*m.ctx).stack_limit as usize - sp as usize;
+        if frame_bytes::<C>(code) > room {
+            return m.trap(Trap::StackOverflow);
+        }
+        set_return(sp, return_ip, caller);
+        // A function that is not translated yet finds itself here.
+        m.acc = entry.expose_provenance();
+        m.sp = sp;
+        m.jump(code)
+    }
+}
+
+/// Calls a function of another instance or of the host, by way of the run loop.
+///
+/// # Safety
+/// As for `Instr::run`.
+#[inline(always)]
+unsafe fn call_other<O: Instr, B: Backend, C: Class>(
+    mut m: Machine<B, C>,
+    func: *const FuncObj,
+    sp: *mut u8,
+) -> usize {
+    m.acc = func.expose_provenance();
+    // SAFETY: `ctx` is live.
+    unsafe {
+        (*m.ctx).callee_sp = sp;
+        B::cold::<C, TakeCall>(m)
+    }
+}
+
+/// The function that `call_indirect` finds: not null, of the wanted type.
+///
+/// # Safety
+/// As for `Instr::run`; `table` is one of the current instance's.
+#[inline(always)]
+unsafe fn look_up<B: Backend, C: Class>(
+    m: &Machine<B, C>,
+    table: u32,
+    index: u32,
+    sig: u32,
+) -> Result<*const FuncObj, Trap> {
+    // SAFETY: the instance's tables live as long as it does; a function table's elements are null or
+    // addresses of functions of this store.
+    unsafe {
+        let table = *(*m.ctx).tables.wrapping_add(table as usize);
+        if index as usize >= (*table).len {
+            return Err(Trap::UndefinedElement);
+        }
+        let func = *(*table).elements.wrapping_add(index as usize) as usize as *const FuncObj;
+        if func.is_null() {
+            return Err(Trap::IndirectCallToNull);
+        }
+        if (*func).sig != sig {
+            return Err(Trap::BadSignature);
+        }
+        Ok(func)
+    }
+}
+
+fixed_ops! {
+    /// The whole code of a function that is not translated yet.
+    Translate = |m, Op| {
+        m.leave(Exit::Translate as usize)
+    }
+
+    /// Where calls into other instances return to.
+    Resume = |m, Op| {
+        m.leave(Exit::Resume as usize)
+    }
+
+    /// A function of the same module. Immediate 0: the callee's `sp`, from `sp`.
+    Call = |m, Op| {
+        let sp = m.sp.wrapping_add(m.imm32::<Op>(0) as usize);
+        let next = m.ip.wrapping_add(const { Op::FORMAT.size(C::CLASS) });
+        enter(m, m.entry::<Op>(), sp, next, m.sp)
+    }
+
+    /// An imported function. Immediates: function index, the callee's `sp` from `sp`.
+    CallImported = |m, Op| {
+        let func = (*m.ctx).funcs.wrapping_add(m.imm32::<Op>(0) as usize);
+        let sp = m.sp.wrapping_add(m.imm32::<Op>(1) as usize);
+        m.ip = m.ip.wrapping_add(const { Op::FORMAT.size(C::CLASS) });
+        call_other::<Op, B, C>(m, func, sp)
+    }
+
+    /// With the result in the accumulator, or none.
+    Return = |m, Op| {
+        let (ip, sp) = return_to(m.sp);
+        m.sp = sp;
+        m.jump(ip)
+    }
+
+    /// With results in slots: copies them to the slot. Immediates: where they are, from `sp`; slots.
+    ReturnMany = |m, Op| {
+        let to = m.slot::<Op>(0);
+        let from = m.sp.wrapping_add(m.imm32::<Op>(0) as usize).cast::<u64>();
+        let (ip, sp) = return_to(m.sp);
+        from.copy_to(to, m.imm32::<Op>(1) as usize);
+        m.sp = sp;
+        m.jump(ip)
+    }
+
+    /// A function of the same module takes this frame's place. The slot is where this frame's area begins.
+    /// Immediates: where the arguments are now, from `sp`; argument slots; area slots.
+    ReturnCall = |m, Op| {
+        let entry = m.entry::<Op>();
+        tail_enter::<Op, B, C>(m, entry)
+    }
+
+    /// The same for an imported function; the last immediate is its index.
+    ReturnCallImported = |m, Op| {
+        let func = (*m.ctx).funcs.wrapping_add(m.imm32::<Op>(3) as usize);
+        tail_call_other::<Op, B, C>(m, func)
+    }
+}
+
+/// `call_indirect`. Immediates: table, type, the callee's `sp` from `sp`.
+pub(super) struct CallIndirect;
+
+impl IndexOp for CallIndirect {
+    #[inline(always)]
+    unsafe fn run<O: Instr, B: Backend, C: Class>(mut m: Machine<B, C>, index: u32) -> usize {
+        // SAFETY: see `Instr`; the immediates are in the row of the table.
+        unsafe {
+            let func = match look_up(&m, m.imm32::<O>(0), index, m.imm32::<O>(1)) {
+                Ok(func) => func,
+                Err(trap) => return m.trap(trap),
+            };
+            let sp = m.sp.wrapping_add(m.imm32::<O>(2) as usize);
+            let next = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) });
+            if (*func).instance == (*m.ctx).instance {
+                enter(m, (*func).entry, sp, next, m.sp)
+            } else {
+                m.ip = next;
+                call_other::<O, B, C>(m, func, sp)
+            }
+        }
+    }
+}
+
+/// `return_call_indirect`. The slot and the first three immediates as in [`ReturnCall`]; then table and type.
+pub(super) struct ReturnCallIndirect;
+
+impl IndexOp for ReturnCallIndirect {
+    #[inline(always)]
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
+        // SAFETY: see `Instr`; the immediates are in the row of the table.
+        unsafe {
+            let func = match look_up(&m, m.imm32::<O>(3), index, m.imm32::<O>(4)) {
+                Ok(func) => func,
+                Err(trap) => return m.trap(trap),
+            };
+            if (*func).instance == (*m.ctx).instance {
+                tail_enter::<O, B, C>(m, (*func).entry)
+            } else {
+                tail_call_other::<O, B, C>(m, func)
+            }
+        }
+    }
+}
+
+/// The move that a tail call makes.
+struct TailArea {
+    from: *mut u64,
+    to: *mut u64,
+    params: usize,
+    /// The callee's `sp`.
+    sp: *mut u8,
+}
+
+/// Reads the fields that all tail calls have; the slot is the last one of `O`, since an index operand in a
+/// slot comes first.
+///
+/// # Safety
+/// As for `Instr::run`.
+#[inline(always)]
+unsafe fn tail_area<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> TailArea {
+    // SAFETY: see `Instr`.
+    unsafe {
+        let to = m.slot::<O>(const { O::FORMAT.slots as usize - 1 });
+        let area = to.wrapping_add(m.imm32::<O>(2) as usize).cast::<u8>();
+        TailArea {
+            from: m.sp.wrapping_add(m.imm32::<O>(0) as usize).cast(),
+            to,
+            params: m.imm32::<O>(1) as usize,
+            sp: area.wrapping_add(HEADER),
+        }
+    }
+}
+
+/// Replaces the frame by one for a tail call: moves the arguments down and writes the new header. What the
+/// old one said is read first: the arguments may lie over it.
+///
+/// # Safety
+/// As for `Instr::run`; the area's `sp` is within the value stack.
+#[inline(always)]
+unsafe fn replace_frame<B: Backend, C: Class>(
+    m: &Machine<B, C>,
+    area: &TailArea,
+) {
+    // SAFETY: the arguments lie in this frame; their new place lies below the new header, which the caller
+    // checked.
+    unsafe {
+        let (return_ip, caller) = return_to(m.sp);
+        area.from.copy_to(area.to, area.params);
+        set_return(area.sp, return_ip, caller);
+    }
+}
+
+/// A tail call within the instance.
+///
+/// # Safety
+/// As for `Instr::run`; `entry` is a function of the current instance's module.
+#[inline(always)]
+unsafe fn tail_enter<O: Instr, B: Backend, C: Class>(
+    mut m: Machine<B, C>,
+    entry: *const FuncEntry,
+) -> usize {
+    // SAFETY: see `Instr`; nothing is overwritten before the new frame is known to fit.
+    unsafe {
+        let code = (*entry).code.load(Ordering::Acquire);
+        let area = tail_area::<O, B, C>(&m);
+        if area.sp as usize + frame_bytes::<C>(code) > (*m.ctx).stack_limit as usize {
+            return m.trap(Trap::StackOverflow);
+        }
+        replace_frame(&m, &area);
+        m.acc = entry.expose_provenance();
+        m.sp = area.sp;
+        m.jump(code)
+    }
+}
+
+/// A tail call out of the instance, by way of the run loop, which finds the new frame made.
+///
+/// # Safety
+/// As for `Instr::run`.
+#[inline(always)]
+unsafe fn tail_call_other<O: Instr, B: Backend, C: Class>(
+    mut m: Machine<B, C>,
+    func: *const FuncObj,
+) -> usize {
+    // SAFETY: as in `tail_enter`.
+    unsafe {
+        let area = tail_area::<O, B, C>(&m);
+        if area.sp > (*m.ctx).stack_limit {
+            return m.trap(Trap::StackOverflow);
+        }
+        replace_frame(&m, &area);
+        m.acc = func.expose_provenance();
+        (*m.ctx).callee_sp = area.sp;
+        B::cold::<C, TakeTailCall>(m)
+    }
+}

@@ -1,0 +1,109 @@
+//! Control instructions (spec §4.4.8), and the ways out of the handlers.
+
+use super::{
+    backend::{Backend, Class},
+    ctx::Exit,
+    kinds::{Fixed, FixedOp, IndexOp, Instr},
+    machine::Machine,
+    memory::fixed_ops,
+};
+use crate::{Trap, ir::Format};
+
+fixed_ops! {
+    Unreachable = |m, Op| {
+        m.trap(Trap::UnreachableCodeReached)
+    }
+
+    Br = |m, Op| {
+        m.jump(m.target::<Op>())
+    }
+
+    /// An entry of a `br_table`; never executed.
+    BrTarget = |m, Op| {
+        m.trap(Trap::UnreachableCodeReached)
+    }
+
+    /// At the start of a function: sets its locals to zero, which is also null.
+    Enter = |m, Op| {
+        let slots = m.imm32::<Op>(0) as usize;
+        let mut i = 0;
+        while i < slots {
+            // Volatile, or LLVM makes it a call of `memset`, and every handler pays for a frame.
+            m.sp.cast::<u64>().wrapping_add(i).write_volatile(0);
+            i += 1;
+        }
+        m.next::<Op>()
+    }
+
+    /// Charges for the Wasm instructions up to the next such place.
+    Fuel = |m, Op| {
+        let cost = u64::from(m.imm32::<Op>(0));
+        let fuel = (*m.ctx).fuel;
+        if fuel < cost {
+            m.trap(Trap::OutOfFuel)
+        } else {
+            (*m.ctx).fuel = fuel - cost;
+            m.next::<Op>()
+        }
+    }
+
+    /// What the outermost function returns to.
+    Halt = |m, Op| {
+        m.leave(Exit::Done as usize)
+    }
+}
+
+/// Branches on a condition.
+macro_rules! br_if {
+    ($($name:ident: $condition:ident => $taken:expr;)*) => {$(
+        pub(super) struct $name;
+
+        impl IndexOp for $name {
+            #[inline(always)]
+            unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, $condition: u32) -> usize {
+                // SAFETY: see `Instr`; the target is in the row of the table.
+                unsafe { if $taken { m.jump(m.target::<O>()) } else { m.next::<O>() } }
+            }
+        }
+    )*};
+}
+
+br_if! {
+    BrIfNez: condition => condition != 0;
+    BrIfEqz: condition => condition == 0;
+}
+
+/// `br_table`: the cells after it are its targets, the default last.
+pub(super) struct BrTable;
+
+impl IndexOp for BrTable {
+    #[inline(always)]
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
+        // SAFETY: see `Instr`; the translator wrote as many `BrTarget` cells as the immediate says, and
+        // one for the default.
+        unsafe {
+            let default = m.imm32::<O>(0);
+            let index = if index < default { index } else { default } as usize;
+            let stride = const { Fixed::<BrTarget>::FORMAT.size(C::CLASS) };
+            let entry = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) } + index * stride);
+            m.jump(C::target(entry, const { Fixed::<BrTarget>::FORMAT.target(C::CLASS) }))
+        }
+    }
+}
+
+/// Leaves the handlers with one of the [`Exit`]s: not in the table, reached by jumps from other handlers.
+pub(super) struct Leave<const EXIT: usize>;
+
+impl<const EXIT: usize> Instr for Leave<EXIT> {
+    const FORMAT: Format = Format::EMPTY;
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see `Instr`.
+        unsafe { m.leave(EXIT) }
+    }
+}
+
+pub(super) type TakeTrap = Leave<{ Exit::Trap as usize }>;
+pub(super) type TakeCall = Leave<{ Exit::Call as usize }>;
+pub(super) type TakeTailCall = Leave<{ Exit::TailCall as usize }>;

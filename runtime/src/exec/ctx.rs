@@ -1,0 +1,207 @@
+//! The context: what handlers need besides their registers. One per store.
+
+use alloc::vec::Vec;
+use core::ptr;
+
+use crate::{
+    Config, Result,
+    error::bail,
+    module::FuncEntry,
+    store::{FuncObj, GlobalObj, InstanceObj, TableObj},
+    sys::Pages,
+    types::ValType,
+};
+
+/// Why handlers returned to the run loop. 0 means that they did not: the loop backend goes on.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Exit {
+    /// The outermost function returned.
+    Done = 1,
+    /// A trap; its code is in the accumulator.
+    Trap = 2,
+    /// A call to a function that is not translated yet; its `FuncEntry` is in the accumulator.
+    Translate = 3,
+    /// A call to a host function or another instance's; its `FuncObj` is in the accumulator, the callee's
+    /// `sp` in [`Ctx::callee_sp`], and `ip` is at the next instruction.
+    Call = 4,
+    /// The same as a tail call: the arguments are in place already.
+    TailCall = 5,
+    /// A call to another instance returned.
+    Resume = 6,
+}
+
+impl Exit {
+    /// The exit with this code.
+    pub(super) fn from_code(code: usize) -> Option<Self> {
+        [Self::Done, Self::Trap, Self::Translate, Self::Call, Self::TailCall, Self::Resume]
+            .into_iter()
+            .find(|exit| *exit as usize == code)
+    }
+}
+
+/// The registers that handlers pass along, as they are saved on an exit.
+#[derive(Copy, Clone, Debug)]
+#[repr(C)]
+pub(super) struct Saved {
+    pub(super) ip: *const u8,
+    pub(super) sp: *mut u8,
+    pub(super) acc: usize,
+    /// The 64-bit integer accumulator of 32-bit targets.
+    pub(super) acc64: u64,
+    pub(super) fa32: f32,
+    pub(super) fa64: f64,
+}
+
+impl Saved {
+    /// Registers at the start of `ip`.
+    pub(super) fn at(ip: *const u8, sp: *mut u8) -> Self {
+        Self { ip, sp, acc: 0, acc64: 0, fa32: 0.0, fa64: 0.0 }
+    }
+
+    /// A result from the accumulator of its type, as a slot.
+    pub(super) fn result(&self, ty: ValType) -> u64 {
+        match ty {
+            ValType::F32 => u64::from(self.fa32.to_bits()),
+            ValType::F64 => self.fa64.to_bits(),
+            ValType::I32 => self.acc as u32 as u64,
+            _ if cfg!(target_pointer_width = "64") => self.acc as u64,
+            _ => self.acc64,
+        }
+    }
+
+    /// Puts a result, given as a slot, into the accumulator of its type.
+    pub(super) fn set_result(&mut self, ty: ValType, slot: u64) {
+        match ty {
+            ValType::F32 => self.fa32 = f32::from_bits(slot as u32),
+            ValType::F64 => self.fa64 = f64::from_bits(slot),
+            _ => {
+                self.acc = slot as usize;
+                self.acc64 = slot;
+            }
+        }
+    }
+}
+
+/// Where to go on after a call into another instance.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Crossing {
+    pub(super) return_ip: *const u8,
+    pub(super) instance: *mut InstanceObj,
+}
+
+/// See the module's documentation. Fields that handlers read come first.
+#[repr(C)]
+pub(crate) struct Ctx {
+    /// Bytes of memory 0 of the current instance.
+    pub(super) mem_len: usize,
+    /// Frames end at or below this address of the value stack.
+    pub(super) stack_limit: *mut u8,
+    /// The current instance's functions, globals, tables; its module's code map.
+    pub(super) funcs: *const FuncObj,
+    pub(super) globals: *const *mut GlobalObj,
+    pub(super) tables: *const *mut TableObj,
+    pub(super) entries: *const FuncEntry,
+    pub(super) instance: *mut InstanceObj,
+    /// Base of memory 0, for reloading the register, and for targets that have none.
+    pub(super) mem_base: *mut u8,
+    /// Units left, if the engine meters.
+    pub(crate) fuel: u64,
+    /// Accumulators of targets whose registers do not hold them.
+    pub(super) acc64: u64,
+    pub(super) fa64: f64,
+    pub(super) fa32: f32,
+    /// Set with every exit; see [`Exit`].
+    pub(super) exit: usize,
+    pub(super) saved: Saved,
+    pub(super) callee_sp: *mut u8,
+    /// First free byte of the value stack, while the host runs.
+    pub(super) top: *mut u8,
+    /// Calls into other instances that have not returned.
+    pub(super) crossings: Vec<Crossing>,
+    /// Nested entries: Wasm that called the host that called Wasm.
+    pub(super) nesting: u32,
+    pub(super) max_nesting: u32,
+    /// The value stack; none before the first call.
+    stack: Option<Pages>,
+    stack_bytes: usize,
+}
+
+impl Ctx {
+    /// A context that runs nothing yet.
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            mem_len: 0,
+            stack_limit: ptr::null_mut(),
+            funcs: ptr::null(),
+            globals: ptr::null(),
+            tables: ptr::null(),
+            entries: ptr::null(),
+            instance: ptr::null_mut(),
+            mem_base: ptr::null_mut(),
+            fuel: 0,
+            acc64: 0,
+            fa64: 0.0,
+            fa32: 0.0,
+            exit: 0,
+            saved: Saved::at(ptr::null(), ptr::null_mut()),
+            callee_sp: ptr::null_mut(),
+            top: ptr::null_mut(),
+            crossings: Vec::new(),
+            nesting: 0,
+            max_nesting: config.max_host_nesting,
+            stack: None,
+            stack_bytes: config.max_wasm_stack,
+        }
+    }
+
+    /// Allocates the value stack, unless it is there. Stores that run nothing do without.
+    pub(super) fn ensure_stack(&mut self) -> Result<()> {
+        if self.stack.is_none() {
+            // Whole slots.
+            let bytes = self.stack_bytes & !7;
+            let Ok(stack) = Pages::new(bytes, 0) else {
+                bail!(
+                    "out of memory: cannot allocate a value stack of {bytes} bytes \
+                     (Config::max_wasm_stack)"
+                );
+            };
+            self.top = stack.base();
+            self.stack_limit = stack.base().wrapping_add(stack.len());
+            self.stack = Some(stack);
+        }
+        Ok(())
+    }
+
+    /// Makes `instance` the current one. Null is allowed: nothing of it is used then.
+    ///
+    /// # Safety
+    /// `instance` is null or an instance of this context's store.
+    pub(super) unsafe fn set_instance(&mut self, instance: *mut InstanceObj) {
+        self.instance = instance;
+        // SAFETY: the caller gives an instance of the store, which keeps it alive and in place.
+        if let Some(instance) = unsafe { instance.as_ref() } {
+            self.funcs = instance.funcs.as_ptr();
+            self.globals = instance.globals.as_ptr();
+            self.tables = instance.tables.as_ptr();
+            self.entries = instance.module.inner().code.entries();
+        }
+        // SAFETY: as above.
+        unsafe { self.reload_memory() };
+    }
+
+    /// Reads base and length of memory 0 again: after anything that may have grown it.
+    ///
+    /// # Safety
+    /// The current instance is null or alive.
+    pub(super) unsafe fn reload_memory(&mut self) {
+        // SAFETY: the caller vouches for the instance; its memories live as long as it does.
+        unsafe {
+            let memory = self.instance.as_ref().and_then(|instance| instance.memories.first());
+            (self.mem_base, self.mem_len) = match memory {
+                Some(memory) => ((**memory).base, (**memory).len),
+                None => (ptr::null_mut(), 0),
+            };
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The handlers of every operation, listed from the instruction table: per backend and per cell class.
+
+use alloc::vec::Vec;
+
+use super::{
+    backend::{Class, Compact, Direct},
+    call::*,
+    control::*,
+    convert::*,
+    float::*,
+    int::*,
+    kinds::*,
+    memory::*,
+    operand::{A, I, S, W},
+    table::*,
+    variable::*,
+};
+use crate::{
+    config::Backend,
+    ir::{Family, Op, forms::with_forms, table::instructions},
+};
+
+/// One handler an operation, by its number.
+pub(super) struct Handlers<H: 'static>(pub(super) [H; Op::COUNT]);
+
+/// A backend and a class: names the handlers of one list.
+trait Set: 'static {
+    type Handler: Copy + 'static;
+    type Of<O: Instr>: Pick<Self::Handler>;
+}
+
+/// The handler of one operation in one set.
+trait Pick<H> {
+    const HANDLER: H;
+}
+
+macro_rules! sets {
+    ($($(#[$cfg:meta])* $set:ident $pick:ident: $handler:ident = $wrapper:ident;)*) => {$(
+        $(#[$cfg])*
+        struct $set<C>(core::marker::PhantomData<C>);
+
+        $(#[$cfg])*
+        struct $pick<C, O>(core::marker::PhantomData<(C, O)>);
+
+        $(#[$cfg])*
+        impl<C: Class> Set for $set<C> {
+            type Handler = super::backend::$handler;
+            type Of<O: Instr> = $pick<C, O>;
+        }
+
+        $(#[$cfg])*
+        impl<C: Class, O: Instr> Pick<super::backend::$handler> for $pick<C, O> {
+            const HANDLER: super::backend::$handler = super::backend::$wrapper::<C, O>;
+        }
+    )*};
+}
+
+sets! {
+    #[cfg(teff_threaded)]
+    ThreadedSet ThreadedPick: ThreadedFn = threaded;
+    #[cfg(any(feature = "loop", not(teff_threaded)))]
+    LoopSet LoopPick: LoopFn = looped;
+}
+
+/// The handlers of one row in set `G`: one for each of its forms.
+macro_rules! row_handlers {
+    ({commutative $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({compare $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({binary $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({branch $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Branch<$t, $l, $r>)*) };
+    ({unary $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Unary<$t, $l, $d>)*) };
+    ({moves $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Move<$t, $l, $d>)*) };
+    ({load $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Load<$t, $l, $d>)*) };
+    ({store $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
+    ({store_acc $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
+    ({select $t:ident}; $([$k:ident $l:ident $r:ident $d:ident])*) => {
+        row_handlers!(@ $(Select<$t, $k, $l, $r, $d>)*)
+    };
+    ({test $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Index<$t, $l>)*) };
+    ({get $t:ident}; $([$d:ident])*) => { row_handlers!(@ $(Get<$t, $d>)*) };
+    ({set $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Set_<$t, $l>)*) };
+    ({fixed $t:ident}; []) => { row_handlers!(@ Fixed<$t>) };
+    (@ $($instr:ty)*) => { [$(<G::Of<$instr> as Pick<G::Handler>>::HANDLER),*] };
+}
+
+use super::kinds::Set as Set_;
+
+macro_rules! list_handlers {
+    ($($kind:ident ($($imm:ident)?) $name:ident $mnemonic:literal ($($field:ident)*);)*) => {
+        $(
+            impl Row for $name {
+                const FAMILY: Family = Family::$name;
+            }
+        )*
+
+        /// The handlers of a set.
+        struct List<G>(core::marker::PhantomData<G>);
+
+        impl<G: Set> List<G> {
+            const HANDLERS: Handlers<G::Handler> = {
+                let mut handlers = [<G::Of<Fixed<Halt>> as Pick<G::Handler>>::HANDLER; Op::COUNT];
+                let mut op = 0;
+                $({
+                    let row = with_forms!($kind $($imm)?, row_handlers {$kind $name});
+                    let mut form = 0;
+                    while form < row.len() {
+                        handlers[op] = row[form];
+                        form += 1;
+                        op += 1;
+                    }
+                })*
+                assert!(op == Op::COUNT);
+                Handlers(handlers)
+            };
+        }
+    };
+}
+
+instructions!(list_handlers);
+
+#[cfg(teff_threaded)]
+static THREADED_DIRECT: Handlers<super::backend::ThreadedFn> = List::<ThreadedSet<Direct>>::HANDLERS;
+#[cfg(teff_threaded)]
+pub(super) static THREADED_COMPACT: Handlers<super::backend::ThreadedFn> =
+    List::<ThreadedSet<Compact>>::HANDLERS;
+#[cfg(any(feature = "loop", not(teff_threaded)))]
+static LOOP_DIRECT: Handlers<super::backend::LoopFn> = List::<LoopSet<Direct>>::HANDLERS;
+#[cfg(any(feature = "loop", not(teff_threaded)))]
+pub(super) static LOOP_COMPACT: Handlers<super::backend::LoopFn> = List::<LoopSet<Compact>>::HANDLERS;
+
+/// The addresses of the handlers that direct cells name, by operation number.
+pub(super) fn direct_addresses(backend: Backend) -> Vec<usize> {
+    match backend {
+        #[cfg(teff_threaded)]
+        Backend::Threaded => {
+            THREADED_DIRECT.0.iter().map(|h| (*h as *const ()).expose_provenance()).collect()
+        }
+        #[cfg(any(feature = "loop", not(teff_threaded)))]
+        Backend::Loop => {
+            LOOP_DIRECT.0.iter().map(|h| (*h as *const ()).expose_provenance()).collect()
+        }
+        #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
+        _ => unreachable!("`Config::backend` admits only backends of this build"),
+    }
+}

@@ -1,0 +1,310 @@
+//! The kinds of instruction: a row's semantics, given the operands of a form, become a handler's body.
+
+use core::marker::PhantomData;
+
+use super::{
+    backend::{Backend, Class},
+    machine::Machine,
+    operand::{Dst, Src, Value},
+};
+use crate::{
+    Trap,
+    ir::{Family, Format, Operand, form_format},
+};
+
+/// The body of one operation. Both backends and all classes share it.
+///
+/// # Safety
+/// Of every `run` in the crate: the machine comes from the handler before or from the run loop, so `ip` is
+/// at a cell of this operation that the translator wrote for the current function, `sp` is at its frame,
+/// whose size was checked against the value stack when it was called, and `ctx` is the store's context,
+/// which nobody else uses while handlers run.
+pub(super) trait Instr: 'static {
+    const FORMAT: Format;
+
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize;
+}
+
+/// A type that stands for a row of the table.
+pub(super) trait Row: 'static {
+    const FAMILY: Family;
+}
+
+/// `result ← f(a, b)`, which may trap.
+pub(super) trait BinaryOp: Row {
+    type In: Value;
+    type Out: Value;
+
+    fn apply(a: Self::In, b: Self::In) -> Result<Self::Out, Trap>;
+}
+
+/// `result ← f(a)`, which may trap.
+pub(super) trait UnaryOp: Row {
+    type In: Value;
+    type Out: Value;
+
+    fn apply(a: Self::In) -> Result<Self::Out, Trap>;
+}
+
+/// A comparison that is branched on.
+pub(super) trait TestOp: Row {
+    type In: Value;
+
+    fn test(a: Self::In, b: Self::In) -> bool;
+}
+
+/// `result ← memory[address]`.
+pub(super) trait LoadOp: Row {
+    type Out: Value;
+    const SIZE: usize;
+
+    /// # Safety
+    /// `SIZE` bytes at `p` are in the memory; any alignment.
+    unsafe fn load(p: *const u8) -> Self::Out;
+}
+
+/// `memory[address] ← value`.
+pub(super) trait StoreOp: Row {
+    type In: Value;
+    const SIZE: usize;
+
+    /// # Safety
+    /// `SIZE` bytes at `p` are in the memory; any alignment.
+    unsafe fn store(p: *mut u8, value: Self::In);
+}
+
+/// A row that only has a type: moves, selects, globals.
+pub(super) trait Typed: Row {
+    type Type: Value;
+}
+
+/// A row with a single form.
+pub(super) trait FixedOp: Row {
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize;
+}
+
+/// A row with one condition or index, in the accumulator or a slot.
+pub(super) trait IndexOp: Row {
+    /// # Safety
+    /// As for [`Instr::run`]; `O` is the operation at `m.ip`.
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize;
+}
+
+pub(super) struct Binary<T, L, R, D>(PhantomData<(T, L, R, D)>);
+pub(super) struct Unary<T, L, D>(PhantomData<(T, L, D)>);
+pub(super) struct Branch<T, L, R>(PhantomData<(T, L, R)>);
+pub(super) struct Load<T, L, D>(PhantomData<(T, L, D)>);
+pub(super) struct Store<T, L, R>(PhantomData<(T, L, R)>);
+pub(super) struct Move<T, L, D>(PhantomData<(T, L, D)>);
+pub(super) struct Select<T, K, L, R, D>(PhantomData<(T, K, L, R, D)>);
+pub(super) struct Get<T, D>(PhantomData<(T, D)>);
+pub(super) struct Set<T, L>(PhantomData<(T, L)>);
+pub(super) struct Index<T, L>(PhantomData<(T, L)>);
+pub(super) struct Fixed<T>(PhantomData<T>);
+
+/// The format of a row in the form of these operands.
+const fn format_of<T: Row>(form: &[Operand]) -> Format {
+    form_format(T::FAMILY.fields(), form)
+}
+
+/// How many 32-bit immediates the row itself has: those of operands come after them.
+const fn row_imms<T: Row>() -> usize {
+    T::FAMILY.fields().imm32 as usize
+}
+
+// SAFETY of the blocks below: see `Instr`; every field that a body reads is in the format beside it.
+
+impl<T: BinaryOp, L: Src, R: Src, D: Dst> Instr for Binary<T, L, R, D> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let a = L::get::<T::In, Self, B, C>(&m, 0, 0);
+            let b = R::get::<T::In, Self, B, C>(&m, L::SLOTS, L::IMMS);
+            match T::apply(a, b) {
+                Ok(value) => {
+                    D::put::<T::Out, Self, B, C>(&mut m, L::SLOTS + R::SLOTS, value);
+                    m.next::<Self>()
+                }
+                Err(trap) => m.trap(trap),
+            }
+        }
+    }
+}
+
+impl<T: UnaryOp, L: Src, D: Dst> Instr for Unary<T, L, D> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            match T::apply(L::get::<T::In, Self, B, C>(&m, 0, 0)) {
+                Ok(value) => {
+                    D::put::<T::Out, Self, B, C>(&mut m, L::SLOTS, value);
+                    m.next::<Self>()
+                }
+                Err(trap) => m.trap(trap),
+            }
+        }
+    }
+}
+
+impl<T: TestOp, L: Src, R: Src> Instr for Branch<T, L, R> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let a = L::get::<T::In, Self, B, C>(&m, 0, 0);
+            let b = R::get::<T::In, Self, B, C>(&m, L::SLOTS, L::IMMS);
+            // Two dispatches, so that the branch is predicted and `ip` does not wait for the operands.
+            if T::test(a, b) { m.jump(m.target::<Self>()) } else { m.next::<Self>() }
+        }
+    }
+}
+
+/// The effective address if `size` bytes there are within memory 0. The sum cannot overflow: it is made in
+/// 64 bits of 32-bit parts.
+#[inline(always)]
+unsafe fn effective<B: Backend, C: Class>(
+    m: &Machine<B, C>,
+    address: u32,
+    offset: u32,
+    size: usize,
+) -> Option<*mut u8> {
+    let start = u64::from(address) + u64::from(offset);
+    // SAFETY: `ctx` is live.
+    let len = unsafe { (*m.ctx).mem_len } as u64;
+    if start + size as u64 > len {
+        return None;
+    }
+    // SAFETY: passes on the machine.
+    Some(unsafe { m.mem() }.wrapping_add(start as usize))
+}
+
+impl<T: LoadOp, L: Src, D: Dst> Instr for Load<T, L, D> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above; `effective` checks the access.
+        unsafe {
+            let address = L::get::<u32, Self, B, C>(&m, 0, row_imms::<T>());
+            match effective(&m, address, m.imm32::<Self>(0), T::SIZE) {
+                Some(p) => {
+                    D::put::<T::Out, Self, B, C>(&mut m, L::SLOTS, T::load(p));
+                    m.next::<Self>()
+                }
+                None => m.trap(Trap::MemoryOutOfBounds),
+            }
+        }
+    }
+}
+
+impl<T: StoreOp, L: Src, R: Src> Instr for Store<T, L, R> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see above; `effective` checks the access.
+        unsafe {
+            let address = L::get::<u32, Self, B, C>(&m, 0, row_imms::<T>());
+            let value = R::get::<T::In, Self, B, C>(&m, L::SLOTS, row_imms::<T>() + L::IMMS);
+            match effective(&m, address, m.imm32::<Self>(0), T::SIZE) {
+                Some(p) => {
+                    T::store(p, value);
+                    m.next::<Self>()
+                }
+                None => m.trap(Trap::MemoryOutOfBounds),
+            }
+        }
+    }
+}
+
+impl<T: Typed, L: Src, D: Dst> Instr for Move<T, L, D> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let value = L::get::<T::Type, Self, B, C>(&m, 0, 0);
+            D::put::<T::Type, Self, B, C>(&mut m, L::SLOTS, value);
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: Typed, K: Src, L: Src, R: Src, D: Dst> Instr for Select<T, K, L, R, D> {
+    const FORMAT: Format = format_of::<T>(&[K::OPERAND, L::OPERAND, R::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let condition = K::get::<u32, Self, B, C>(&m, 0, 0);
+            let a = L::get::<T::Type, Self, B, C>(&m, K::SLOTS, K::IMMS);
+            let b = R::get::<T::Type, Self, B, C>(&m, K::SLOTS + L::SLOTS, K::IMMS + L::IMMS);
+            let value = if condition != 0 { a } else { b };
+            D::put::<T::Type, Self, B, C>(&mut m, K::SLOTS + L::SLOTS + R::SLOTS, value);
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: Typed, D: Dst> Instr for Get<T, D> {
+    const FORMAT: Format = format_of::<T>(&[D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above; the index is one of the instance's globals, whose type the validator checked.
+        unsafe {
+            let global = *(*m.ctx).globals.wrapping_add(m.imm32::<Self>(0) as usize);
+            let value = *(&raw const (*global).value).cast::<T::Type>();
+            D::put::<T::Type, Self, B, C>(&mut m, 0, value);
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: Typed, L: Src> Instr for Set<T, L> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: as for `Get`.
+        unsafe {
+            let value = L::get::<T::Type, Self, B, C>(&m, 0, row_imms::<T>());
+            let global = *(*m.ctx).globals.wrapping_add(m.imm32::<Self>(0) as usize);
+            *(&raw mut (*global).value).cast::<T::Type>() = value;
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: IndexOp, L: Src> Instr for Index<T, L> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let index = L::get::<u32, Self, B, C>(&m, 0, 0);
+            T::run::<Self, B, C>(m, index)
+        }
+    }
+}
+
+impl<T: FixedOp> Instr for Fixed<T> {
+    const FORMAT: Format = T::FAMILY.fields();
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe { T::run(m) }
+    }
+}

@@ -1,0 +1,202 @@
+//! The machine: the registers that handlers pass from one to the next.
+//!
+//! On 64-bit targets all of them travel in machine registers. On 32-bit targets only `ip`, `sp`, the
+//! 32-bit accumulator and `ctx` do; the other accumulators and the memory's base stay in [`Ctx`].
+
+use core::marker::PhantomData;
+
+use super::{
+    backend::{Backend, Class},
+    ctx::{Ctx, Saved},
+    kinds::Instr,
+};
+use crate::{Trap, module::FuncEntry};
+
+/// The registers, for one backend and one cell class.
+pub(super) struct Machine<B: Backend, C: Class> {
+    pub(super) ip: *const u8,
+    pub(super) sp: *mut u8,
+    #[cfg(target_pointer_width = "64")]
+    pub(super) mem: *mut u8,
+    pub(super) acc: usize,
+    pub(super) ctx: *mut Ctx,
+    #[cfg(target_pointer_width = "64")]
+    pub(super) fa32: f32,
+    #[cfg(target_pointer_width = "64")]
+    pub(super) fa64: f64,
+    pub(super) home: B::Home,
+    pub(super) class: PhantomData<C>,
+}
+
+impl<B: Backend, C: Class> Clone for Machine<B, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Backend, C: Class> Copy for Machine<B, C> {}
+
+impl<B: Backend, C: Class> Machine<B, C> {
+    /// The registers saved in `ctx`.
+    pub(super) unsafe fn restore(ctx: *mut Ctx, home: B::Home) -> Self {
+        // SAFETY: the caller passes a live context.
+        let saved = unsafe { (*ctx).saved };
+        #[cfg(target_pointer_width = "32")]
+        // SAFETY: as above.
+        unsafe {
+            (*ctx).acc64 = saved.acc64;
+            (*ctx).fa32 = saved.fa32;
+            (*ctx).fa64 = saved.fa64;
+        }
+        Self {
+            ip: saved.ip,
+            sp: saved.sp,
+            #[cfg(target_pointer_width = "64")]
+            // SAFETY: as above.
+            mem: unsafe { (*ctx).mem_base },
+            acc: saved.acc,
+            ctx,
+            #[cfg(target_pointer_width = "64")]
+            fa32: saved.fa32,
+            #[cfg(target_pointer_width = "64")]
+            fa64: saved.fa64,
+            home,
+            class: PhantomData,
+        }
+    }
+
+    /// The registers as a record.
+    #[inline(always)]
+    unsafe fn saved(&self) -> Saved {
+        #[cfg(target_pointer_width = "64")]
+        return Saved {
+            ip: self.ip,
+            sp: self.sp,
+            acc: self.acc,
+            acc64: 0,
+            fa32: self.fa32,
+            fa64: self.fa64,
+        };
+        #[cfg(target_pointer_width = "32")]
+        // SAFETY: `ctx` is live for as long as handlers run.
+        unsafe {
+            let Ctx { acc64, fa32, fa64, .. } = *self.ctx;
+            Saved { ip: self.ip, sp: self.sp, acc: self.acc, acc64, fa32, fa64 }
+        }
+    }
+
+    /// Leaves the handlers with the code of an [`Exit`](super::ctx::Exit). In a cold handler only: it is a chain of stores.
+    #[inline(always)]
+    pub(super) unsafe fn leave(self, exit: usize) -> usize {
+        // SAFETY: `ctx` is live for as long as handlers run.
+        unsafe {
+            (*self.ctx).saved = self.saved();
+            (*self.ctx).exit = exit;
+            // Read back, so that the result is not a constant: LLVM would return the constant from every
+            // caller instead of tail-calling this.
+            let code = (&raw const (*self.ctx).exit).read_volatile();
+            code
+        }
+    }
+
+    /// Base of memory 0.
+    #[inline(always)]
+    pub(super) unsafe fn mem(&self) -> *mut u8 {
+        #[cfg(target_pointer_width = "64")]
+        return self.mem;
+        // SAFETY: `ctx` is live for as long as handlers run.
+        #[cfg(target_pointer_width = "32")]
+        return unsafe { (*self.ctx).mem_base };
+    }
+
+    /// Takes the base of memory 0 from `ctx` again.
+    #[inline(always)]
+    pub(super) unsafe fn reload_mem(&mut self) {
+        // SAFETY: `ctx` is live, and so is its instance.
+        unsafe { (*self.ctx).reload_memory() };
+        #[cfg(target_pointer_width = "64")]
+        {
+            // SAFETY: as above.
+            self.mem = unsafe { (*self.ctx).mem_base };
+        }
+    }
+
+    /// Goes on with the instruction after `O`, the present one.
+    #[inline(always)]
+    pub(super) unsafe fn next<O: Instr>(mut self) -> usize {
+        self.ip = self.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) });
+        // SAFETY: the translator puts an instruction after every one that can go on.
+        unsafe { B::dispatch(self) }
+    }
+
+    /// Goes on at `ip`.
+    #[inline(always)]
+    pub(super) unsafe fn jump(mut self, ip: *const u8) -> usize {
+        self.ip = ip;
+        // SAFETY: the caller's target comes from the translator or is the code of a function.
+        unsafe { B::dispatch(self) }
+    }
+
+    /// Traps at the present instruction.
+    #[inline(always)]
+    pub(super) unsafe fn trap(mut self, trap: Trap) -> usize {
+        self.acc = trap as usize;
+        // SAFETY: the trap handler only saves the registers.
+        unsafe { B::cold::<C, super::control::TakeTrap>(self) }
+    }
+
+    /// The address of the slot that the slot field at `offset` of the cell names.
+    #[inline(always)]
+    pub(super) unsafe fn slot_at(&self, offset: usize) -> *mut u64 {
+        // SAFETY: the translator wrote an i16 there; the slot lies in the frame, whose size was checked
+        // when the function was called.
+        unsafe {
+            let distance = *self.ip.wrapping_add(offset).cast::<i16>();
+            self.sp.wrapping_offset(distance as isize).cast()
+        }
+    }
+
+    /// The address of the slot that slot field `n` names.
+    #[inline(always)]
+    pub(super) unsafe fn slot<O: Instr>(&self, n: usize) -> *mut u64 {
+        // SAFETY: the field is in the operation's format.
+        unsafe { self.slot_at(O::FORMAT.slot(C::CLASS, n)) }
+    }
+
+    /// 32-bit immediate `n`.
+    #[inline(always)]
+    pub(super) unsafe fn imm32<O: Instr>(&self, n: usize) -> u32 {
+        let offset = O::FORMAT.imm32(C::CLASS, n);
+        // SAFETY: the translator wrote the field, aligned.
+        unsafe { *self.ip.wrapping_add(offset).cast::<u32>() }
+    }
+
+    /// The 64-bit immediate. Its alignment is the class's, so in 32-bit classes it is read in halves.
+    #[inline(always)]
+    pub(super) unsafe fn imm64<O: Instr>(&self) -> u64 {
+        let field = self.ip.wrapping_add(const { O::FORMAT.imm64(C::CLASS) });
+        // SAFETY: the translator wrote the field, aligned to the class's alignment.
+        unsafe {
+            if const { C::CLASS.align() >= 8 } {
+                *field.cast::<u64>()
+            } else {
+                let [low, high] = *field.cast::<[u32; 2]>();
+                u64::from(low) | u64::from(high) << 32
+            }
+        }
+    }
+
+    /// The function's entry in the code map.
+    #[inline(always)]
+    pub(super) unsafe fn entry<O: Instr>(&self) -> *const FuncEntry {
+        // SAFETY: the translator wrote the field.
+        unsafe { C::entry(self.ip, const { O::FORMAT.func(C::CLASS) }, self.ctx) }
+    }
+
+    /// The branch target.
+    #[inline(always)]
+    pub(super) unsafe fn target<O: Instr>(&self) -> *const u8 {
+        // SAFETY: the translator wrote the field.
+        unsafe { C::target(self.ip, const { O::FORMAT.target(C::CLASS) }) }
+    }
+}

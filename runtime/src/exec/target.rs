@@ -1,0 +1,133 @@
+//! What an engine's code runs on: backend, cell class, handlers, and the few cells that belong to no function.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use bumpalo::Bump;
+
+use super::{
+    backend::{Compact, Direct},
+    ctx::Ctx,
+    handlers::direct_addresses,
+};
+use crate::{
+    config::{Backend, CodeForm, Config},
+    ir::{CellClass, Encoder, Family, Inst, encode::Naming},
+};
+
+/// One per engine.
+pub(crate) struct Target {
+    backend: Backend,
+    class: CellClass,
+    /// Empty in the compact class.
+    handlers: Vec<usize>,
+    /// The code of functions that are not translated yet, and what calls return to at the edges.
+    cells: Box<[u64]>,
+    translate: usize,
+    halt: usize,
+    resume: usize,
+}
+
+impl Target {
+    pub(crate) fn new(config: &Config) -> Self {
+        let class = match config.code_form {
+            CodeForm::Direct => CellClass::NATIVE,
+            CodeForm::Compact => CellClass::Compact,
+        };
+        let handlers = match class {
+            CellClass::Compact => Vec::new(),
+            _ => direct_addresses(config.backend),
+        };
+        let arena = Bump::new();
+        let naming = Naming { class, handlers: &handlers, entries: (0, 0) };
+        let mut encoder = Encoder::new(&arena, naming);
+        let mut place = |family: Family| {
+            let at = encoder.position() as usize;
+            encoder.emit(&Inst::new(family.fixed()));
+            at
+        };
+        let translate = place(Family::Translate);
+        let halt = place(Family::Halt);
+        let resume = place(Family::Resume);
+        let bytes = encoder.finish(0, 0);
+        let mut cells = alloc::vec![0_u64; bytes.len().div_ceil(8)];
+        // SAFETY: the words have room for the bytes.
+        unsafe { cells.as_mut_ptr().cast::<u8>().copy_from(bytes.as_ptr(), bytes.len()) };
+        drop(bytes);
+        Self { backend: config.backend, class, handlers, cells: cells.into(), translate, halt, resume }
+    }
+
+    /// How to name things in code for this target; `entries` is the module's code map.
+    pub(crate) fn naming(&self, entries: (usize, usize)) -> Naming<'_> {
+        Naming { class: self.class, handlers: &self.handlers, entries }
+    }
+
+    #[cfg(teff_threaded)]
+    pub(super) fn is_threaded(&self) -> bool {
+        self.backend == Backend::Threaded
+    }
+
+    pub(crate) fn class(&self) -> CellClass {
+        self.class
+    }
+
+    fn cell(&self, offset: usize) -> *const u8 {
+        self.cells.as_ptr().cast::<u8>().wrapping_add(offset)
+    }
+
+    /// The code of a function that is not translated yet.
+    pub(crate) fn translate_ip(&self) -> *const u8 {
+        self.cell(self.translate)
+    }
+
+    /// What the outermost function returns to.
+    pub(super) fn halt_ip(&self) -> *const u8 {
+        self.cell(self.halt)
+    }
+
+    /// What calls into other instances return to.
+    pub(super) fn resume_ip(&self) -> *const u8 {
+        self.cell(self.resume)
+    }
+
+    /// Runs from the registers saved in `ctx` until a handler leaves; gives the exit's code.
+    ///
+    /// # Safety
+    /// `ctx` is live and used by nobody else; its saved registers are those of code of this target.
+    pub(super) unsafe fn run(&self, ctx: *mut Ctx) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.backend {
+                #[cfg(teff_threaded)]
+                Backend::Threaded => self.run_on::<super::backend::Threaded>(ctx),
+                #[cfg(any(feature = "loop", not(teff_threaded)))]
+                Backend::Loop => self.run_on::<super::backend::Looped>(ctx),
+                #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
+                _ => unreachable!("`Config::backend` admits only backends of this build"),
+            }
+        }
+    }
+
+    unsafe fn run_on<B: super::backend::Backend>(&self, ctx: *mut Ctx) -> usize {
+        // SAFETY: passes on the caller's promise.
+        unsafe {
+            match self.class {
+                CellClass::Compact => B::run::<Compact>(ctx),
+                _ => B::run::<Direct>(ctx),
+            }
+        }
+    }
+
+    /// The size of the frame that the function at `code` needs.
+    ///
+    /// # Safety
+    /// `code` is the first cell of a function of this target.
+    pub(super) unsafe fn frame_bytes(&self, code: *const u8) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self.class {
+                CellClass::Compact => super::call::frame_bytes::<Compact>(code),
+                _ => super::call::frame_bytes::<Direct>(code),
+            }
+        }
+    }
+}

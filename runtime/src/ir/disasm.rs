@@ -1,0 +1,81 @@
+//! Prints code of the compact class, whose cells say which operation they are.
+
+use core::fmt;
+
+use super::{CellClass, Op, Operand};
+
+const CLASS: CellClass = CellClass::Compact;
+
+/// A number in code.
+fn read<const N: usize>(code: &[u8], at: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&code[at..at + N]);
+    bytes
+}
+
+/// Prints the cell at `at` as `mnemonic operands → result`, and gives the offset of the next one.
+///
+/// Slots are printed as `s` with their distance from `sp` in slots of eight bytes, so parameters are
+/// negative; branch targets as offsets in `code`.
+pub(crate) fn cell(f: &mut dyn fmt::Write, code: &[u8], at: usize) -> Result<usize, fmt::Error> {
+    let op = Op(u16::from_le_bytes(read(code, at)));
+    let format = op.format();
+    let slot = |n| i16::from_le_bytes(read(code, at + format.slot(CLASS, n))) / 8;
+    let imm32 = |n| u32::from_le_bytes(read(code, at + format.imm32(CLASS, n)));
+    let fields = op.family().fields();
+
+    write!(f, "{}", op.mnemonic())?;
+    let mut separator = " ";
+    let (mut slots, mut imms) = (0, fields.imm32 as usize);
+    let result = op.has_result().then(|| op.form().len() - 1);
+    for (i, operand) in op.form().iter().enumerate() {
+        if result == Some(i) {
+            break;
+        }
+        write!(f, "{separator}")?;
+        match operand {
+            Operand::A => write!(f, "acc")?,
+            Operand::S => {
+                write!(f, "s{}", slot(slots))?;
+                slots += 1;
+            }
+            Operand::I => {
+                write!(f, "{}", imm32(imms) as i32)?;
+                imms += 1;
+            }
+            Operand::W => {
+                let imm = u64::from_le_bytes(read(code, at + format.imm64(CLASS)));
+                write!(f, "{imm:#x}")?;
+            }
+        }
+        separator = ", ";
+    }
+    let row_slots = slots + usize::from(result.is_some_and(|i| op.form()[i] == Operand::S));
+    for n in 0..fields.slots as usize {
+        write!(f, "{separator}s{}", slot(row_slots + n))?;
+        separator = ", ";
+    }
+    for n in 0..fields.imm32 as usize {
+        write!(f, "{separator}#{}", imm32(n) as i32)?;
+        separator = ", ";
+    }
+    if fields.imm64 > 0 {
+        let imm = u64::from_le_bytes(read(code, at + format.imm64(CLASS)));
+        write!(f, "{separator}{imm:#x}")?;
+    }
+    if format.func > 0 {
+        let func = u32::from_le_bytes(read(code, at + format.func(CLASS)));
+        write!(f, "{separator}func[{func}]")?;
+    }
+    if let Some(i) = result {
+        match op.form()[i] {
+            Operand::S => write!(f, " → s{}", slot(slots))?,
+            _ => write!(f, " → acc")?,
+        }
+    }
+    if format.target > 0 {
+        let distance = i32::from_le_bytes(read(code, at + format.target(CLASS)));
+        write!(f, " @{}", at as i64 + i64::from(distance))?;
+    }
+    Ok(at + format.size(CLASS))
+}

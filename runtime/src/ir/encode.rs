@@ -1,0 +1,163 @@
+//! Writes instructions as cells into a scratch buffer, and resolves branch targets when the function ends.
+
+use super::{CellClass, Op};
+use bumpalo::{Bump, collections::Vec};
+
+/// An instruction before it is encoded. Which fields count is the operation's format.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct Inst {
+    pub(crate) op: Op,
+    /// Byte offsets from `sp`.
+    pub(crate) slots: [i16; 4],
+    pub(crate) imm32: [u32; 5],
+    pub(crate) imm64: u64,
+    /// Index of a defined function.
+    pub(crate) func: u32,
+    pub(crate) target: Label,
+}
+
+impl Inst {
+    pub(crate) fn new(op: Op) -> Self {
+        Self { op, slots: [0; 4], imm32: [0; 5], imm64: 0, func: 0, target: Label(0) }
+    }
+}
+
+/// A place in the code that branches lead to; bound to an offset once it is known.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Label(u32);
+
+/// A field that holds an address of the code itself.
+struct Reloc {
+    /// Start of the cell: relative targets count from here.
+    cell: u32,
+    field: u32,
+    label: Label,
+}
+
+/// How an encoder names handlers and functions: what the translator is told about the engine.
+#[derive(Copy, Clone)]
+pub(crate) struct Naming<'a> {
+    pub(crate) class: CellClass,
+    /// Addresses of the handlers by operation number; unused in the compact class.
+    pub(crate) handlers: &'a [usize],
+    /// Address and stride of the code map's entries, by which a direct cell names a function.
+    pub(crate) entries: (usize, usize),
+}
+
+const UNBOUND: u32 = u32::MAX;
+
+/// The code of one function while it is translated.
+pub(crate) struct Encoder<'a> {
+    naming: Naming<'a>,
+    bytes: Vec<'a, u8>,
+    labels: Vec<'a, u32>,
+    relocs: Vec<'a, Reloc>,
+}
+
+impl<'a> Encoder<'a> {
+    pub(crate) fn new(arena: &'a Bump, naming: Naming<'a>) -> Self {
+        let mut bytes = Vec::new_in(arena);
+        bytes.resize(naming.class.prelude(), 0);
+        Self { naming, bytes, labels: Vec::new_in(arena), relocs: Vec::new_in(arena) }
+    }
+
+    /// Offset of the next cell.
+    pub(crate) fn position(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
+    /// A label that is not bound yet.
+    pub(crate) fn label(&mut self) -> Label {
+        self.labels.push(UNBOUND);
+        Label(self.labels.len() as u32 - 1)
+    }
+
+    /// Binds `label` to the next cell.
+    pub(crate) fn bind(&mut self, label: Label) {
+        debug_assert_eq!(self.labels[label.0 as usize], UNBOUND);
+        self.labels[label.0 as usize] = self.position();
+    }
+
+    /// Changes the first 32-bit immediate of the cell at `position`, which is of `op`.
+    pub(crate) fn patch_imm32(&mut self, position: u32, op: Op, value: u32) {
+        let field = position as usize + op.format().imm32(self.naming.class, 0);
+        self.put(field, value.to_le_bytes());
+    }
+
+    /// Removes everything from `position` on: the caller emitted it last and no label is bound there.
+    pub(crate) fn truncate(&mut self, position: u32) {
+        self.bytes.truncate(position as usize);
+        while self.relocs.last().is_some_and(|reloc| reloc.cell >= position) {
+            self.relocs.pop();
+        }
+    }
+
+    /// Appends an instruction.
+    pub(crate) fn emit(&mut self, inst: &Inst) {
+        let class = self.naming.class;
+        let format = inst.op.format();
+        let cell = self.bytes.len();
+        self.bytes.resize(cell + format.size(class), 0);
+        match class {
+            CellClass::Direct64 => self.put(cell, (self.handler(inst.op) as u64).to_le_bytes()),
+            CellClass::Direct32 => self.put(cell, (self.handler(inst.op) as u32).to_le_bytes()),
+            CellClass::Compact => self.put(cell, inst.op.0.to_le_bytes()),
+        }
+        for n in 0..format.slots as usize {
+            self.put(cell + format.slot(class, n), inst.slots[n].to_le_bytes());
+        }
+        for n in 0..format.imm32 as usize {
+            self.put(cell + format.imm32(class, n), inst.imm32[n].to_le_bytes());
+        }
+        if format.imm64 > 0 {
+            self.put(cell + format.imm64(class), inst.imm64.to_le_bytes());
+        }
+        if format.func > 0 {
+            let (base, stride) = self.naming.entries;
+            let address = base.wrapping_add(stride * inst.func as usize);
+            let field = cell + format.func(class);
+            match class {
+                CellClass::Direct64 => self.put(field, (address as u64).to_le_bytes()),
+                CellClass::Direct32 => self.put(field, (address as u32).to_le_bytes()),
+                CellClass::Compact => self.put(field, inst.func.to_le_bytes()),
+            }
+        }
+        if format.target > 0 {
+            let field = (cell + format.target(class)) as u32;
+            self.relocs.push(Reloc { cell: cell as u32, field, label: inst.target });
+        }
+    }
+
+    fn handler(&self, op: Op) -> usize {
+        self.naming.handlers[op.0 as usize]
+    }
+
+    fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
+        self.bytes[at..at + N].copy_from_slice(&bytes);
+    }
+
+    /// Writes the frame's size into the prelude and every target for code that will lie at address
+    /// `base`; gives the finished bytes.
+    pub(crate) fn finish(mut self, base: usize, frame_bytes: u32) -> Vec<'a, u8> {
+        self.put(0, frame_bytes.to_le_bytes());
+        for i in 0..self.relocs.len() {
+            let Reloc { cell, field, label } = self.relocs[i];
+            let target = self.labels[label.0 as usize];
+            debug_assert_ne!(target, UNBOUND, "a branch to a label that was never bound");
+            let field = field as usize;
+            match self.naming.class {
+                CellClass::Direct64 => {
+                    self.put(field, (base as u64 + u64::from(target)).to_le_bytes());
+                }
+                CellClass::Direct32 => self.put(field, (base as u32 + target).to_le_bytes()),
+                CellClass::Compact => self.put(field, target.wrapping_sub(cell).to_le_bytes()),
+            }
+        }
+        self.bytes
+    }
+
+    /// Bytes so far, prelude included.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}

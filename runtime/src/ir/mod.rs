@@ -1,0 +1,188 @@
+//! The intermediate representation: register instructions in cells.
+//!
+//! Knows of nothing else in the crate. `table` is the instruction set, `forms` the operand classes,
+//! `cell` the layout; `encode` writes cells and `disasm` prints them.
+
+pub(crate) mod cell;
+pub(crate) mod disasm;
+pub(crate) mod encode;
+pub(crate) mod forms;
+pub(crate) mod table;
+
+pub(crate) use cell::{CellClass, Format};
+pub(crate) use encode::{Encoder, Inst, Label};
+pub(crate) use forms::Operand;
+
+use forms::with_forms;
+use table::instructions;
+
+/// What distinguishes the operations of the table: one per row and form.
+#[derive(Copy, Clone, Debug)]
+struct OpInfo {
+    family: Family,
+    form: &'static [Operand],
+    format: Format,
+}
+
+macro_rules! form_list {
+    ({}; $([$($operand:ident)*])*) => { &[$(&[$(Operand::$operand),*]),*] };
+}
+
+macro_rules! define_families {
+    ($($kind:ident ($($imm:ident)?) $name:ident $mnemonic:literal ($($field:ident)*);)*) => {
+        /// A row of the instruction table.
+        #[derive(Copy, Clone, Debug, PartialEq, Eq)]
+        #[repr(u16)]
+        pub(crate) enum Family {
+            $($name,)*
+        }
+
+        impl Family {
+            const COUNT: usize = [$(Self::$name),*].len();
+
+            const ALL: [Self; Self::COUNT] = [$(Self::$name),*];
+
+            const MNEMONICS: [&'static str; Self::COUNT] = [$($mnemonic),*];
+
+            const FORMS: [&'static [&'static [Operand]]; Self::COUNT] =
+                [$(with_forms!($kind $($imm)?, form_list {})),*];
+
+            const HAVE_RESULTS: [bool; Self::COUNT] = [$(define_families!(@result $kind)),*];
+
+            const FIELDS: [Format; Self::COUNT] = [$({
+                #[allow(unused_mut, reason = "not every row has fields")]
+                let mut format = Format::EMPTY;
+                $(define_families!(@field format $field);)*
+                format
+            }),*];
+        }
+    };
+    (@result branch) => { false };
+    (@result store) => { false };
+    (@result store_acc) => { false };
+    (@result test) => { false };
+    (@result set) => { false };
+    (@result fixed) => { false };
+    (@result $kind:ident) => { true };
+    (@field $format:ident slot) => { $format.slots += 1; };
+    (@field $format:ident imm32) => { $format.imm32 += 1; };
+    (@field $format:ident func) => { $format.func += 1; };
+    (@field $format:ident target) => { $format.target += 1; };
+    (@field $format:ident imm64) => { $format.imm64 += 1; };
+}
+
+instructions!(define_families);
+
+/// Number of the first operation of each row, and at the end the count of all.
+const BASES: [u16; Family::COUNT + 1] = {
+    let mut bases = [0; Family::COUNT + 1];
+    let mut i = 0;
+    while i < Family::COUNT {
+        bases[i + 1] = bases[i] + Family::FORMS[i].len() as u16;
+        i += 1;
+    }
+    bases
+};
+
+static OPS: [OpInfo; Op::COUNT] = {
+    let mut ops =
+        [OpInfo { family: Family::Halt, form: &[], format: Format::EMPTY }; Op::COUNT];
+    let (mut row, mut op) = (0, 0);
+    while row < Family::COUNT {
+        let mut form = 0;
+        while form < Family::FORMS[row].len() {
+            let operands = Family::FORMS[row][form];
+            ops[op] = OpInfo {
+                family: Family::ALL[row],
+                form: operands,
+                format: form_format(Family::FIELDS[row], operands),
+            };
+            form += 1;
+            op += 1;
+        }
+        row += 1;
+    }
+    ops
+};
+
+/// A row's fields and those of a form's operands: the operands' slots come before the row's, and their
+/// immediates after the row's.
+pub(crate) const fn form_format(fields: Format, form: &[Operand]) -> Format {
+    let mut format = fields;
+    let mut i = 0;
+    while i < form.len() {
+        match form[i] {
+            Operand::A => {}
+            Operand::S => format.slots += 1,
+            Operand::I => format.imm32 += 1,
+            Operand::W => format.imm64 += 1,
+        }
+        i += 1;
+    }
+    format
+}
+
+impl Family {
+    /// The row's fields besides operands.
+    pub(crate) const fn fields(self) -> Format {
+        Self::FIELDS[self as usize]
+    }
+
+    /// The operation of this row in `form`, if it exists.
+    pub(crate) fn form(self, form: &[Operand]) -> Option<Op> {
+        let forms = Self::FORMS[self as usize];
+        let index = forms.iter().position(|have| *have == form)?;
+        Some(Op(BASES[self as usize] + index as u16))
+    }
+
+    /// The operation of a row that has a single form without operands.
+    pub(crate) fn fixed(self) -> Op {
+        debug_assert!(Self::FORMS[self as usize][0].is_empty());
+        Op(BASES[self as usize])
+    }
+
+    /// The row `distance` rows further down: for rows that are listed in parallel.
+    pub(crate) fn offset(self, distance: u16) -> Self {
+        Self::ALL[self as usize + distance as usize]
+    }
+}
+
+/// An operation: a row of the table in one of its forms. Its number is the handler's index.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Op(pub(crate) u16);
+
+impl Op {
+    /// How many there are.
+    pub(crate) const COUNT: usize = BASES[Family::COUNT] as usize;
+
+    /// All of them, in order.
+    #[cfg(test)]
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT as u16).map(Self)
+    }
+
+    fn info(self) -> &'static OpInfo {
+        &OPS[self.0 as usize]
+    }
+
+    pub(crate) fn family(self) -> Family {
+        self.info().family
+    }
+
+    pub(crate) fn form(self) -> &'static [Operand] {
+        self.info().form
+    }
+
+    pub(crate) fn format(self) -> Format {
+        self.info().format
+    }
+
+    /// Is the last operand of its form a result?
+    pub(crate) fn has_result(self) -> bool {
+        Family::HAVE_RESULTS[self.family() as usize]
+    }
+
+    pub(crate) fn mnemonic(self) -> &'static str {
+        Family::MNEMONICS[self.family() as usize]
+    }
+}

@@ -1,0 +1,182 @@
+//! Element and data segments (spec §2.5.7, §2.5.8), read in place.
+//!
+//! There is no table of segments: Go modules carry up to 96,000 data segments, which are used once, in
+//! order, at instantiation. Only passive segments, which code refers to at any time, are listed.
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{ByteRange, const_expr, const_expr::Environment, cursor::Cursor};
+
+/// How a segment is used.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// By instructions.
+    Passive,
+    /// At instantiation: in this table or memory, at the offset that the expression at this position has.
+    Active { index: u32, offset: u32 },
+    /// Not at all; it declares functions for `ref.func`.
+    Declared,
+}
+
+/// A data segment.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct DataSegment {
+    pub(crate) mode: Mode,
+    pub(crate) bytes: ByteRange,
+}
+
+/// An element segment.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct ElemSegment {
+    pub(crate) mode: Mode,
+    pub(crate) items: ElemItems,
+}
+
+/// The items of an element segment, in their encoded form.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct ElemItems {
+    /// Where the first item is.
+    position: u32,
+    pub(crate) count: u32,
+    /// Constant expressions; else function indices.
+    expressions: bool,
+}
+
+impl ElemItems {
+    /// Evaluates `len` items from `start`, in order.
+    pub(crate) fn for_each(
+        self,
+        bytes: &[u8],
+        start: u32,
+        len: u32,
+        environment: &impl Environment,
+        mut each: impl FnMut(u64),
+    ) {
+        let mut cursor = Cursor::new(bytes, self.position as usize);
+        self.skip_some(&mut cursor, start);
+        for _ in 0..len {
+            each(if self.expressions {
+                const_expr::evaluate(&mut cursor, environment)[0]
+            } else {
+                environment.func_ref(cursor.u32())
+            });
+        }
+    }
+
+    fn skip_some(self, cursor: &mut Cursor<'_>, count: u32) {
+        for _ in 0..count {
+            if self.expressions {
+                const_expr::skip(cursor);
+            } else {
+                cursor.skip_leb();
+            }
+        }
+    }
+}
+
+/// A section that is a list of segments: where its first segment is, and how many there are.
+#[derive(Copy, Clone, Debug, Default)]
+pub(crate) struct SegmentSection {
+    position: u32,
+    pub(crate) count: u32,
+}
+
+impl SegmentSection {
+    pub(crate) fn new(position: u32, count: u32) -> Self {
+        Self { position, count }
+    }
+
+    /// The segments of a data section.
+    pub(crate) fn data(self, bytes: &[u8]) -> impl Iterator<Item = DataSegment> {
+        let mut cursor = Cursor::new(bytes, self.position as usize);
+        (0..self.count).map(move |_| {
+            let flags = cursor.u32();
+            let mode = if flags == 1 {
+                Mode::Passive
+            } else {
+                active(&mut cursor, flags == 2)
+            };
+            let len = cursor.u32();
+            let bytes = ByteRange {
+                start: cursor.position() as u32,
+                len,
+            };
+            cursor.skip(len as usize);
+            DataSegment { mode, bytes }
+        })
+    }
+
+    /// The segments of an element section.
+    pub(crate) fn elems(self, bytes: &[u8]) -> impl Iterator<Item = ElemSegment> {
+        let mut cursor = Cursor::new(bytes, self.position as usize);
+        (0..self.count).map(move |_| {
+            let flags = cursor.u32();
+            let mode = match flags & 3 {
+                1 => Mode::Passive,
+                3 => Mode::Declared,
+                explicit => active(&mut cursor, explicit == 2),
+            };
+            if flags & 3 != 0 {
+                // The element kind or reference type. Other than null or not, all of them are one byte.
+                cursor.skip_leb();
+            }
+            let count = cursor.u32();
+            let position = cursor.position() as u32;
+            let items = ElemItems {
+                position,
+                count,
+                expressions: flags & 4 != 0,
+            };
+            items.skip_some(&mut cursor, count);
+            ElemSegment { mode, items }
+        })
+    }
+}
+
+fn active(cursor: &mut Cursor<'_>, explicit_index: bool) -> Mode {
+    let index = if explicit_index { cursor.u32() } else { 0 };
+    let offset = cursor.position() as u32;
+    const_expr::skip(cursor);
+    Mode::Active { index, offset }
+}
+
+/// The passive segments of a module, by index.
+#[derive(Debug)]
+pub(crate) struct PassiveSegments<S> {
+    segments: Box<[(u32, S)]>,
+}
+
+impl<S> Default for PassiveSegments<S> {
+    fn default() -> Self {
+        Self {
+            segments: Box::default(),
+        }
+    }
+}
+
+impl<S: Copy> PassiveSegments<S> {
+    /// The passive ones of all segments.
+    pub(crate) fn collect(all: impl Iterator<Item = (Mode, S)>) -> Self {
+        let passive: Vec<_> = (0..)
+            .zip(all)
+            .filter(|(_, (mode, _))| *mode == Mode::Passive)
+            .map(|(index, (_, segment))| (index, segment))
+            .collect();
+        Self {
+            segments: passive.into(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The passive segment with this index among all segments, and its number among passive ones.
+    pub(crate) fn get(&self, index: u32) -> Option<(usize, S)> {
+        let number = self
+            .segments
+            .binary_search_by_key(&index, |(index, _)| *index)
+            .ok()?;
+        Some((number, self.segments[number].1))
+    }
+}

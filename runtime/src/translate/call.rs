@@ -1,0 +1,124 @@
+//! Calls.
+//!
+//! Arguments are put into the slots that are theirs on the operand stack; behind the area of parameters
+//! and results the callee's frame begins.
+
+use super::{
+    Step, Translator,
+    emit::Fields,
+    stack::Content,
+};
+use crate::{
+    exec::HEADER,
+    ir::{Family, Inst},
+    types::FuncType,
+};
+
+impl<'m> Translator<'_, 'm> {
+    /// Prepares the operand stack for a call: arguments in their slots, nothing in accumulators. Pops the
+    /// arguments and gives the callee's `sp`, from this frame's.
+    fn pass_arguments(&mut self, ty: &FuncType) -> Step<u32> {
+        let count = ty.params().len();
+        self.materialise_last(count)?;
+        self.spill_all()?;
+        self.pop_to(self.stack.len() - count);
+        let area = self.height + ty.area_slots();
+        self.reserve(area + HEADER as u32 / 8);
+        Ok(self.temp_offset(area) as u32 + HEADER as u32)
+    }
+
+    /// Pushes what a call has left: one result in the accumulator, several in slots.
+    fn push_results(&mut self, ty: &FuncType) {
+        self.forget_accs();
+        match ty.result_slice() {
+            [single] => self.push_acc(*single),
+            results => {
+                for result in results {
+                    self.push(Content::Temp, *result);
+                }
+            }
+        }
+    }
+
+    pub(super) fn call(&mut self, func: u32) -> Step {
+        let module = self.module;
+        let ty = module.func_type(func);
+        let sp = self.pass_arguments(ty)?;
+        let inst = match func.checked_sub(module.num_imported_funcs()) {
+            Some(defined) => {
+                let mut inst = Inst::new(Family::Call.fixed());
+                inst.imm32[0] = sp;
+                inst.func = defined;
+                inst
+            }
+            None => {
+                let mut inst = Inst::new(Family::CallImported.fixed());
+                inst.imm32[..2].copy_from_slice(&[func, sp]);
+                inst
+            }
+        };
+        self.append(inst);
+        self.push_results(ty);
+        Ok(())
+    }
+
+    pub(super) fn call_indirect(&mut self, type_index: u32, table: u32) -> Step {
+        let module = self.module;
+        let ty = module.type_at(type_index);
+        let mut index = self.pop();
+        self.constant_to_slot(&mut index)?;
+        // The index stays where it is: arguments go below it, and copies leave the accumulator alone.
+        let sp = self.pass_arguments(ty)?;
+        let mut fields = Fields::new(&[table, module.sig(type_index), sp]);
+        self.field(&mut fields, index)?;
+        self.append(fields.inst(Family::CallIndirect));
+        self.push_results(ty);
+        Ok(())
+    }
+
+    /// The fields that all tail calls have: see `ReturnCall` in `exec`.
+    fn tail_fields(&mut self, ty: &FuncType) -> Step<[u32; 3]> {
+        let count = ty.params().len();
+        self.materialise_last(count)?;
+        self.spill_all()?;
+        self.pop_to(self.stack.len() - count);
+        let from = self.temp_offset(self.height) as u32;
+        Ok([from, ty.param_slots(), ty.area_slots()])
+    }
+
+    pub(super) fn return_call(&mut self, func: u32) -> Step {
+        let module = self.module;
+        let fields = self.tail_fields(module.func_type(func))?;
+        let mut inst;
+        match func.checked_sub(module.num_imported_funcs()) {
+            Some(defined) => {
+                inst = Inst::new(Family::ReturnCall.fixed());
+                inst.func = defined;
+            }
+            None => {
+                inst = Inst::new(Family::ReturnCallImported.fixed());
+                inst.imm32[3] = func;
+            }
+        }
+        inst.slots[0] = self.area_start();
+        inst.imm32[..3].copy_from_slice(&fields);
+        self.append(inst);
+        self.unreachable_from_here();
+        Ok(())
+    }
+
+    pub(super) fn return_call_indirect(&mut self, type_index: u32, table: u32) -> Step {
+        let module = self.module;
+        let mut index = self.pop();
+        self.constant_to_slot(&mut index)?;
+        let [from, params, area] = self.tail_fields(module.type_at(type_index))?;
+        let mut fields = Fields::new(&[from, params, area, table, module.sig(type_index)]);
+        self.field(&mut fields, index)?;
+        let mut inst = fields.inst(Family::ReturnCallIndirect);
+        let slots = inst.op.format().slots as usize;
+        inst.slots[slots - 1] = self.area_start();
+        self.append(inst);
+        self.unreachable_from_here();
+        Ok(())
+    }
+}

@@ -1,0 +1,350 @@
+//! Writing instructions: choosing the form, reaching far slots, and rewriting the last instruction.
+
+use super::{
+    Step, Stop, Translator,
+    stack::{AccState, Arg, Bank, Operand},
+};
+use crate::{
+    ir::{Family, Inst, Label, Op, Operand as Class},
+    types::ValType,
+};
+
+/// The instruction at the end of the code, if no branch leads behind it.
+#[derive(Copy, Clone)]
+pub(super) struct Last {
+    pub(super) inst: Inst,
+    pub(super) position: u32,
+    /// The bank of its result, if it left one in the accumulator and can be rewritten to write a slot.
+    pub(super) result: Option<Bank>,
+    /// Its result is to be compared with zero; not written yet, since a branch may take that over.
+    pub(super) negated: bool,
+}
+
+/// The operands of an instruction, in the order of its form, as they go into its fields.
+pub(super) struct Fields {
+    classes: [Class; 4],
+    len: usize,
+    slots: usize,
+    imms: usize,
+    inst: Inst,
+}
+
+impl Fields {
+    /// None yet; the row's own 32-bit immediates come first.
+    pub(super) fn new(imm32: &[u32]) -> Self {
+        let mut inst = Inst::new(Op(0));
+        inst.imm32[..imm32.len()].copy_from_slice(imm32);
+        Self { classes: [Class::A; 4], len: 0, slots: 0, imms: imm32.len(), inst }
+    }
+
+    pub(super) fn acc(&mut self) {
+        self.class(Class::A);
+    }
+
+    pub(super) fn imm32(&mut self, imm: u32) {
+        self.class(Class::I);
+        self.inst.imm32[self.imms] = imm;
+        self.imms += 1;
+    }
+
+    pub(super) fn imm64(&mut self, imm: u64) {
+        self.class(Class::W);
+        self.inst.imm64 = imm;
+    }
+
+    fn slot(&mut self, offset: i16) {
+        self.class(Class::S);
+        self.inst.slots[self.slots] = offset;
+        self.slots += 1;
+    }
+
+    fn class(&mut self, class: Class) {
+        self.classes[self.len] = class;
+        self.len += 1;
+    }
+
+    /// The instruction of `family` with these operands.
+    pub(super) fn inst(&self, family: Family) -> Inst {
+        let form = &self.classes[..self.len];
+        let op = family.form(form).unwrap_or_else(|| panic!("{family:?} has no form {form:?}"));
+        Inst { op, ..self.inst }
+    }
+}
+
+/// A constant that fits a 32-bit immediate of its type.
+pub(super) fn fits_imm32(bits: u64, ty: ValType) -> Option<u32> {
+    match ty {
+        ValType::I32 | ValType::F32 => Some(bits as u32),
+        ValType::F64 => None,
+        _ => (bits as i32 as u64 == bits).then_some(bits as u32),
+    }
+}
+
+impl Family {
+    /// Copies between the accumulator of a type and slots.
+    pub(super) fn move_of(ty: ValType) -> Self {
+        match ty {
+            ValType::I32 => Self::MoveI32,
+            ValType::F32 => Self::MoveF32,
+            ValType::F64 => Self::MoveF64,
+            _ => Self::MoveI64,
+        }
+    }
+}
+
+impl Translator<'_, '_> {
+    /// Appends an instruction as it is. Its effects on accumulators and slots are the caller's to note.
+    pub(super) fn append(&mut self, inst: Inst) {
+        self.settle_last();
+        self.append_raw(inst);
+    }
+
+    fn append_raw(&mut self, inst: Inst) {
+        let position = self.encoder.position();
+        self.encoder.emit(&inst);
+        self.scratch = 0;
+        self.last = Some(Last { inst, position, result: None, negated: false });
+    }
+
+    /// Writes the comparison with zero that the last instruction still waits for.
+    pub(super) fn settle_last(&mut self) {
+        let Some(last) = &mut self.last else { return };
+        if last.negated {
+            last.negated = false;
+            let mut fields = Fields::new(&[]);
+            fields.acc();
+            fields.imm32(0);
+            fields.acc();
+            self.append_raw(fields.inst(Family::I32Eq));
+            self.mark_result(Bank::Int);
+        }
+    }
+
+    /// Takes the last instruction away again.
+    pub(super) fn take_last(&mut self) -> Option<Inst> {
+        let last = self.last.take()?;
+        self.encoder.truncate(last.position);
+        Some(last.inst)
+    }
+
+    /// Notes that the last instruction left its result in an accumulator and could write a slot too.
+    pub(super) fn mark_result(&mut self, bank: Bank) {
+        if let Some(last) = &mut self.last {
+            last.result = Some(bank);
+        }
+    }
+
+    /// Binds a label here. Nothing is known of the accumulators then.
+    pub(super) fn bind(&mut self, label: Label) {
+        self.settle_last();
+        self.encoder.bind(label);
+        self.last = None;
+        self.forget_accs();
+    }
+
+    /// The slot field for an offset.
+    pub(super) fn near(offset: i32) -> Option<i16> {
+        i16::try_from(offset).ok()
+    }
+
+    /// A scratch slot, for a slot that is too far away.
+    fn scratch(&mut self) -> Step<i16> {
+        if !self.window {
+            return Err(Stop::FarSlot);
+        }
+        debug_assert!(self.scratch < super::WINDOW_SLOTS);
+        let offset = 8 * self.scratch as i16;
+        self.scratch += 1;
+        Ok(offset)
+    }
+
+    fn copy_far(&mut self, to: i32, from: i32) {
+        let scratch = self.scratch;
+        let mut inst = Inst::new(Family::CopyFar.fixed());
+        inst.imm32[..2].copy_from_slice(&[to as u32, from as u32]);
+        self.append(inst);
+        // Scratch slots stay taken until the instruction that they are for.
+        self.scratch = scratch;
+    }
+
+    /// Copies the slot at `offset` to slot `n` of the window.
+    pub(super) fn window_slot(&mut self, n: i32, offset: i32) -> Step<i16> {
+        if !self.window {
+            return Err(Stop::FarSlot);
+        }
+        self.copy_far(8 * n, offset);
+        Ok(8 * n as i16)
+    }
+
+    /// A slot field for reading the slot at `offset`.
+    pub(super) fn source(&mut self, offset: i32) -> Step<i16> {
+        match Self::near(offset) {
+            Some(near) => Ok(near),
+            None => {
+                let scratch = self.scratch()?;
+                self.copy_far(scratch.into(), offset);
+                Ok(scratch)
+            }
+        }
+    }
+
+    /// Adds an operand that is in a slot.
+    pub(super) fn field_slot(&mut self, fields: &mut Fields, offset: i32) -> Step {
+        let slot = self.source(offset)?;
+        fields.slot(slot);
+        Ok(())
+    }
+
+    /// Adds an operand from the accumulator if it is there, else from its slot. Constants go to a slot.
+    pub(super) fn field(&mut self, fields: &mut Fields, operand: Operand) -> Step {
+        match operand.arg {
+            Arg::Acc | Arg::AccAndSlot(_) => fields.acc(),
+            Arg::Slot(offset) => self.field_slot(fields, offset)?,
+            Arg::Const(bits) => {
+                self.store_const(operand.own, bits)?;
+                self.field_slot(fields, operand.own)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a constant operand into its own slot.
+    pub(super) fn constant_to_slot(&mut self, operand: &mut Operand) -> Step {
+        if let Arg::Const(bits) = operand.arg {
+            self.store_const(operand.own, bits)?;
+            operand.arg = Arg::Slot(operand.own);
+        }
+        Ok(())
+    }
+
+    /// Appends an instruction whose result goes to the accumulator, and pushes the result.
+    pub(super) fn append_result(&mut self, family: Family, mut fields: Fields, ty: ValType) -> Step {
+        let bank = Bank::of(ty);
+        if let AccState::Entry(_) = self.acc[bank as usize] {
+            // What is there would be lost. Fields that refer to slots stay valid.
+            let scratch = self.scratch;
+            self.spill(bank)?;
+            self.scratch = scratch;
+        }
+        fields.acc();
+        self.append(fields.inst(family));
+        self.mark_result(bank);
+        self.push_acc(ty);
+        Ok(())
+    }
+
+    /// Makes the last instruction write its result to the slot at `offset` as well, if it can.
+    fn retarget(&mut self, bank: Bank, offset: i32) -> bool {
+        self.settle_last();
+        let Some(near) = Self::near(offset) else { return false };
+        let Some(last) = self.last else { return false };
+        if last.result != Some(bank) {
+            return false;
+        }
+        let form = last.inst.op.form();
+        let Some((Class::A, operands)) = form.split_last() else { return false };
+        let mut with_slot = [Class::S; 4];
+        with_slot[..operands.len()].copy_from_slice(operands);
+        let Some(op) = last.inst.op.family().form(&with_slot[..form.len()]) else { return false };
+        let mut inst = Inst { op, ..last.inst };
+        inst.slots[operands.iter().filter(|class| **class == Class::S).count()] = near;
+        self.encoder.truncate(last.position);
+        self.append_raw(inst);
+        true
+    }
+
+    /// Stores the accumulator of `ty` in the slot at `offset`; it stays in the accumulator.
+    pub(super) fn store_acc(&mut self, ty: ValType, offset: i32) -> Step {
+        let bank = Bank::of(ty);
+        if self.retarget(bank, offset) {
+            self.wrote_slot(offset);
+            self.acc[bank as usize] = AccState::Slot(offset);
+            return Ok(());
+        }
+        self.move_acc(ty, offset)
+    }
+
+    /// The same, always by an instruction of its own.
+    pub(super) fn move_acc(&mut self, ty: ValType, offset: i32) -> Step {
+        let mut fields = Fields::new(&[]);
+        fields.acc();
+        let far = match Self::near(offset) {
+            Some(near) => {
+                fields.slot(near);
+                None
+            }
+            None => {
+                let scratch = self.scratch()?;
+                fields.slot(scratch);
+                Some(scratch)
+            }
+        };
+        self.append(fields.inst(Family::move_of(ty)));
+        if let Some(scratch) = far {
+            self.copy_far(offset, scratch.into());
+            self.scratch = 0;
+        }
+        self.wrote_slot(offset);
+        self.acc[Bank::of(ty) as usize] = AccState::Slot(offset);
+        Ok(())
+    }
+
+    /// Stores a constant in the slot at `offset`.
+    pub(super) fn store_const(&mut self, offset: i32, bits: u64) -> Step {
+        let scratch = self.scratch;
+        let (near, far) = match Self::near(offset) {
+            Some(near) => (near, false),
+            None => (self.scratch()?, true),
+        };
+        let mut inst = Inst::new(Family::Const64.fixed());
+        if bits as i32 as u64 == bits {
+            inst.op = Family::Const32.fixed();
+            inst.imm32[0] = bits as u32;
+        }
+        inst.imm64 = bits;
+        inst.slots[0] = near;
+        self.append(inst);
+        if far {
+            self.copy_far(offset, near.into());
+        }
+        // The scratch slots of an instruction under way stay taken.
+        self.scratch = scratch;
+        self.wrote_slot(offset);
+        Ok(())
+    }
+
+    /// Copies a slot. The accumulators stay as they are.
+    pub(super) fn copy(&mut self, to: i32, from: i32, ty: ValType) -> Step {
+        for half in 0..ty.slots() as i32 {
+            self.copy_slot(to + 8 * half, from + 8 * half);
+        }
+        Ok(())
+    }
+
+    fn copy_slot(&mut self, to: i32, from: i32) {
+        if to == from {
+            return;
+        }
+        let scratch = self.scratch;
+        self.wrote_slot(to);
+        match (Self::near(to), Self::near(from)) {
+            (Some(to), Some(from)) => self.copy_near(to, from),
+            _ => self.copy_far(to, from),
+        }
+        self.scratch = scratch;
+    }
+
+    /// Two copies in a row become one instruction.
+    fn copy_near(&mut self, to: i16, from: i16) {
+        let mut inst = Inst::new(Family::CopySlot.fixed());
+        inst.slots[..2].copy_from_slice(&[to, from]);
+        if let Some(Last { inst: before, .. }) = self.last
+            && before.op == inst.op
+        {
+            self.take_last();
+            inst.op = Family::Copy2.fixed();
+            inst.slots = [before.slots[0], before.slots[1], to, from];
+        }
+        self.append(inst);
+    }
+}

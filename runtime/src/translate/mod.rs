@@ -1,0 +1,215 @@
+//! Translation: the body of one function, in one pass, into register instructions.
+//!
+//! Knows the decoded module and the IR; knows nothing of stores and instances. It relies on validation
+//! having passed.
+//!
+//! The operand stack of Wasm exists only here. An entry of it is a local, a constant, the accumulator, or
+//! a temporary slot of the frame, and becomes an operand of the instruction that consumes it; so
+//! `local.get`, `const`, `drop` and `block` make no code. Results go to the accumulator first; when the
+//! next instruction sets a local, or the accumulator is needed for something else, the instruction that
+//! made the result is rewritten to write the slot itself.
+//!
+//! - `stack`: entries, and which accumulator holds what
+//! - `emit`: writing instructions, and rewriting the last one
+//! - `control`: blocks, branches, returns
+//! - `numeric`, `memory`, `call`: the families, as in `exec`
+//! - `visit`: from Wasm's operators to these
+
+mod call;
+mod control;
+mod emit;
+mod memory;
+mod numeric;
+mod stack;
+mod visit;
+
+use alloc::vec::Vec as Map;
+
+use bumpalo::{Bump, collections::Vec};
+use wasmparser::BinaryReaderError;
+
+use crate::{
+    Error, Result,
+    exec::HEADER,
+    ir::{Encoder, encode::Naming},
+    module::{ModuleInner, val_type},
+    types::{FuncType, ValType},
+};
+use control::Control;
+use emit::Last;
+use stack::{AccState, Entry, NONE};
+
+/// For each instruction, in order: its offset in the code, and the offset of its operator in the module.
+pub(crate) type OffsetMap = Map<(u32, u32)>;
+
+/// A translated function, not yet placed.
+pub(crate) struct Function<'a> {
+    encoder: Encoder<'a>,
+    frame_bytes: u32,
+}
+
+impl<'a> Function<'a> {
+    /// Bytes of its code.
+    pub(crate) fn len(&self) -> usize {
+        self.encoder.len()
+    }
+
+    /// The bytes, for code that will lie at `base`.
+    pub(crate) fn finish(self, base: usize) -> Vec<'a, u8> {
+        self.encoder.finish(base, self.frame_bytes)
+    }
+}
+
+/// Translates the `index`-th function that the module defines. `map` is filled if it is given.
+pub(crate) fn translate<'a>(
+    module: &'a ModuleInner,
+    index: u32,
+    naming: Naming<'a>,
+    arena: &'a Bump,
+    mut map: Option<&mut OffsetMap>,
+) -> Result<Function<'a>> {
+    // Frames that a slot field can reach from end to end are the rule. The exception is found out on the
+    // way, and translated again with a window of scratch slots.
+    for window in [false, true] {
+        if let Some(map) = &mut map {
+            map.clear();
+        }
+        let translator = Translator::new(module, index, naming, arena, window);
+        match translator.run(map.as_deref_mut()) {
+            Ok(function) => return Ok(function),
+            Err(Stop::FarSlot) if !window => {}
+            Err(Stop::FarSlot) => unreachable!("the window makes every slot reachable"),
+            Err(Stop::Error(error)) => return Err(error),
+        }
+    }
+    unreachable!("the second round returns")
+}
+
+/// Why translation stopped.
+enum Stop {
+    /// A slot is too far away for a slot field, and there is no window.
+    FarSlot,
+    Error(Error),
+}
+
+impl From<BinaryReaderError> for Stop {
+    fn from(error: BinaryReaderError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+type Step<T = ()> = core::result::Result<T, Stop>;
+
+/// Largest frame, in bytes. Sums of such sizes fit in 32 bits.
+const MAX_FRAME: u64 = 1 << 28;
+
+/// Scratch slots of a function with a window, at the start of its frame.
+const WINDOW_SLOTS: u32 = 4;
+
+/// A local variable: where it is, and who still needs its present value.
+struct Local {
+    /// Bytes from `sp`.
+    offset: i32,
+    ty: ValType,
+    /// The newest entry of the operand stack that stands for it, or `NONE`.
+    newest: u32,
+}
+
+struct Translator<'a, 'm> {
+    module: &'m ModuleInner,
+    ty: &'m FuncType,
+    index: u32,
+    encoder: Encoder<'a>,
+    locals: Vec<'a, Local>,
+    /// Slots that `Enter` sets to zero: from `sp` to the end of the locals.
+    zeroed: u32,
+    stack: Vec<'a, Entry>,
+    /// Slots of all entries.
+    height: u32,
+    /// Entries below this index are neither locals nor accumulators.
+    settled: usize,
+    controls: Vec<'a, Control<'m>>,
+    acc: [AccState; 3],
+    last: Option<Last>,
+    /// Highest slot in use so far, in bytes from `sp`.
+    frame: u64,
+    /// Where there are scratch slots, and which is next.
+    window: bool,
+    scratch: u32,
+    reachable: bool,
+    /// With metering: the `Fuel` instruction that the operators now count for.
+    fuel: Option<(u32, u32)>,
+}
+
+impl<'a, 'm> Translator<'a, 'm> {
+    fn new(
+        module: &'m ModuleInner,
+        index: u32,
+        naming: Naming<'a>,
+        arena: &'a Bump,
+        window: bool,
+    ) -> Self {
+        let ty = module.func_type(module.num_imported_funcs() + index);
+        let mut locals = Vec::with_capacity_in(ty.params().len(), arena);
+        let mut offset = -((HEADER as i32) + 8 * ty.area_slots() as i32);
+        for param in ty.params() {
+            locals.push(Local { offset, ty: param, newest: NONE });
+            offset += 8 * param.slots() as i32;
+        }
+        Self {
+            module,
+            ty,
+            index,
+            encoder: Encoder::new(arena, naming),
+            locals,
+            zeroed: if window { WINDOW_SLOTS } else { 0 },
+            stack: Vec::new_in(arena),
+            height: 0,
+            settled: 0,
+            controls: Vec::new_in(arena),
+            acc: [AccState::Empty; 3],
+            last: None,
+            frame: 0,
+            window,
+            scratch: 0,
+            reachable: true,
+            fuel: None,
+        }
+    }
+
+    fn run(mut self, mut map: Option<&mut OffsetMap>) -> Step<Function<'a>> {
+        let body = self.module.func_body(self.index);
+        self.declare_locals(&body)?;
+        self.begin_function();
+        let mut operators = body.get_operators_reader()?;
+        while !self.controls.is_empty() {
+            let (operator, offset) = operators.read_with_offset()?;
+            if let Some(map) = &mut map {
+                map.push((self.encoder.position(), offset as u32));
+            }
+            self.visit(&operator)?;
+        }
+        if self.frame > MAX_FRAME {
+            return Err(Stop::Error(Error::msg(alloc::format!(
+                "function {} needs a frame of {} bytes, more than the {MAX_FRAME} that are supported",
+                self.module.num_imported_funcs() + self.index,
+                self.frame,
+            ))));
+        }
+        Ok(Function { encoder: self.encoder, frame_bytes: self.frame as u32 })
+    }
+
+    fn declare_locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> Step {
+        for group in body.get_locals_reader()? {
+            let (count, ty) = group?;
+            let ty = val_type(ty);
+            for _ in 0..count {
+                let offset = (8 * self.zeroed) as i32;
+                self.locals.push(Local { offset, ty, newest: NONE });
+                self.zeroed += ty.slots();
+            }
+        }
+        self.frame = 8 * u64::from(self.zeroed);
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! Arithmetic, comparisons and conversions.
+
+use super::{
+    Step, Translator,
+    emit::{Fields, Last, fits_imm32},
+    stack::{Arg, Bank, Operand},
+};
+use crate::{ir::Family, types::ValType};
+
+/// What becomes of an operation when its operands change places.
+#[derive(Copy, Clone, PartialEq, Eq)]
+pub(super) enum Order {
+    /// The same operation.
+    Commutes,
+    /// Another one: `a < b` is `b > a`.
+    Mirrors(Family),
+    /// Nothing that would help: the form with the operands in this order exists.
+    Fixed,
+}
+
+impl Translator<'_, '_> {
+    /// An operation on two operands, the result of which has type `out`.
+    pub(super) fn binary(&mut self, family: Family, order: Order, out: ValType) -> Step {
+        let mut b = self.pop();
+        let mut a = self.pop();
+        let (mut family, mut order) = (family, order);
+
+        // x - c is x + -c, which has more forms.
+        if let (Family::I32Sub | Family::I64Sub, Arg::Const(bits)) = (family, b.arg) {
+            let negated = bits.wrapping_neg();
+            if family == Family::I32Sub {
+                (family, order) = (Family::I32Add, Order::Commutes);
+                b.arg = Arg::Const(negated as u32 as u64);
+            } else {
+                (family, order) = (Family::I64Add, Order::Commutes);
+                b.arg = Arg::Const(negated);
+            }
+        }
+        if let (Arg::Const(_), Arg::Const(_)) = (a.arg, b.arg) {
+            self.constant_to_slot(&mut a)?;
+        }
+        // Only one of them can be in the accumulator: the one that is nowhere else.
+        if a.in_acc() && b.in_acc() {
+            let other = if b.arg == Arg::Acc { &mut a } else { &mut b };
+            if let Arg::AccAndSlot(offset) = other.arg {
+                other.arg = Arg::Slot(offset);
+            }
+        }
+        // Constants go last and the accumulator first, if that is the same.
+        if matches!(a.arg, Arg::Const(_)) || b.in_acc() {
+            match order {
+                Order::Commutes => core::mem::swap(&mut a, &mut b),
+                Order::Mirrors(mirror) => {
+                    core::mem::swap(&mut a, &mut b);
+                    family = mirror;
+                }
+                Order::Fixed => {}
+            }
+        }
+        let wide = order != Order::Fixed || a.ty == ValType::F64;
+        let mut fields = Fields::new(&[]);
+        self.field_or_const(&mut fields, a, wide)?;
+        self.field_or_const(&mut fields, b, wide)?;
+        self.append_result(family, fields, out)
+    }
+
+    /// Adds an operand; constants become immediates where they fit, 64-bit ones only if `wide`.
+    fn field_or_const(&mut self, fields: &mut Fields, operand: Operand, wide: bool) -> Step {
+        match operand.arg {
+            Arg::Const(bits) => match fits_imm32(bits, operand.ty) {
+                Some(imm) => fields.imm32(imm),
+                None if wide => fields.imm64(bits),
+                None => self.field(fields, operand)?,
+            },
+            _ => self.field(fields, operand)?,
+        }
+        Ok(())
+    }
+
+    /// An operation on one operand.
+    pub(super) fn unary(&mut self, family: Family, out: ValType) -> Step {
+        let operand = self.pop();
+        let mut fields = Fields::new(&[]);
+        self.field(&mut fields, operand)?;
+        self.append_result(family, fields, out)
+    }
+
+    /// `i32.eqz`. Of a comparison, it is the opposite comparison; where there is none, as for floats, it
+    /// waits for the branch that usually comes next.
+    pub(super) fn i32_eqz(&mut self) -> Step {
+        if let Some(Last { inst, result: Some(Bank::Int), negated: false, .. }) = self.last
+            && let Some(branch) = inst.op.family().branch()
+            && self.stack.last().is_some_and(|top| {
+                top.content == super::stack::Content::Acc && top.ty == ValType::I32
+            })
+        {
+            match branch.negation().comparison() {
+                Some(opposite) => {
+                    self.take_last();
+                    let op = opposite.form(inst.op.form()).expect("comparisons have the same forms");
+                    self.append(crate::ir::Inst { op, ..inst });
+                    self.mark_result(Bank::Int);
+                }
+                None => {
+                    if let Some(last) = &mut self.last {
+                        last.negated = true;
+                    }
+                }
+            }
+            return Ok(());
+        }
+        self.push_const(0, ValType::I32);
+        self.binary(Family::I32Eq, Order::Commutes, ValType::I32)
+    }
+
+    /// `i64.eqz` and `ref.is_null`.
+    pub(super) fn i64_eqz(&mut self) -> Step {
+        self.push_const(0, ValType::I64);
+        self.binary(Family::I64Eq, Order::Commutes, ValType::I32)
+    }
+}
+
+/// Rows that belong together.
+macro_rules! comparisons {
+    ($($compare:ident $mirror:ident $branch:ident $negation:ident;)*) => {
+        impl Family {
+            /// The comparison with its operands exchanged.
+            pub(super) fn mirror(self) -> Self {
+                match self {
+                    $(Self::$compare => Self::$mirror,)*
+                    other => other,
+                }
+            }
+
+            /// The branch on a comparison.
+            pub(super) fn branch(self) -> Option<Self> {
+                match self {
+                    $(Self::$compare => Some(Self::$branch),)*
+                    _ => None,
+                }
+            }
+
+            /// The comparison of a branch.
+            fn comparison(self) -> Option<Self> {
+                match self {
+                    $(Self::$branch => Some(Self::$compare),)*
+                    _ => None,
+                }
+            }
+
+            /// The branch that is taken when this one is not.
+            pub(super) fn negation(self) -> Self {
+                match self {
+                    $(Self::$branch => Self::$negation,)*
+                    other => unreachable!("{other:?} is no branch on a comparison"),
+                }
+            }
+        }
+    };
+}
+
+comparisons! {
+    I32Eq I32Eq BrI32Eq BrI32Ne;
+    I32Ne I32Ne BrI32Ne BrI32Eq;
+    I32LtS I32GtS BrI32LtS BrI32GeS;
+    I32LtU I32GtU BrI32LtU BrI32GeU;
+    I32GtS I32LtS BrI32GtS BrI32LeS;
+    I32GtU I32LtU BrI32GtU BrI32LeU;
+    I32LeS I32GeS BrI32LeS BrI32GtS;
+    I32LeU I32GeU BrI32LeU BrI32GtU;
+    I32GeS I32LeS BrI32GeS BrI32LtS;
+    I32GeU I32LeU BrI32GeU BrI32LtU;
+    I64Eq I64Eq BrI64Eq BrI64Ne;
+    I64Ne I64Ne BrI64Ne BrI64Eq;
+    I64LtS I64GtS BrI64LtS BrI64GeS;
+    I64LtU I64GtU BrI64LtU BrI64GeU;
+    I64GtS I64LtS BrI64GtS BrI64LeS;
+    I64GtU I64LtU BrI64GtU BrI64LeU;
+    I64LeS I64GeS BrI64LeS BrI64GtS;
+    I64LeU I64GeU BrI64LeU BrI64GtU;
+    I64GeS I64LeS BrI64GeS BrI64LtS;
+    I64GeU I64LeU BrI64GeU BrI64LtU;
+    F32Eq F32Eq BrF32Eq BrF32Ne;
+    F32Ne F32Ne BrF32Ne BrF32Eq;
+    F32Lt F32Gt BrF32Lt BrF32NotLt;
+    F32Gt F32Lt BrF32Gt BrF32NotGt;
+    F32Le F32Ge BrF32Le BrF32NotLe;
+    F32Ge F32Le BrF32Ge BrF32NotGe;
+    F64Eq F64Eq BrF64Eq BrF64Ne;
+    F64Ne F64Ne BrF64Ne BrF64Eq;
+    F64Lt F64Gt BrF64Lt BrF64NotLt;
+    F64Gt F64Lt BrF64Gt BrF64NotGt;
+    F64Le F64Ge BrF64Le BrF64NotLe;
+    F64Ge F64Le BrF64Ge BrF64NotGe;
+    I32And I32And BrI32And BrI32Nand;
+}

@@ -1,0 +1,117 @@
+//! The official suite in every configuration: nothing may fail.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use teff_runtime::{Backend, CodeForm, Config};
+use teff_spec_tests::pool::{self, Loaded, Options};
+use teff_spec_tests::suite::Suite;
+use teff_spec_tests::table;
+
+/// So many directives of the built-in suite pass at least: a run of nothing is no success.
+const AT_LEAST: usize = 1;
+
+/// The same for a complete suite in a directory.
+const AT_LEAST_IN_DIRECTORY: usize = 1;
+
+/// The built-in suite, parsed once for all tests.
+static EMBEDDED: LazyLock<Vec<Loaded>> = LazyLock::new(|| pool::load(&Suite::embedded()));
+
+/// The suite in the directory that `TEFF_SPEC_SUITE` names, or else in a neighbour of the workspace.
+static DIRECTORY: LazyLock<Option<Vec<Loaded>>> = LazyLock::new(|| {
+    let directory = match std::env::var_os("TEFF_SPEC_SUITE") {
+        Some(named) => PathBuf::from(named),
+        None => {
+            let workspace = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+            let neighbour = workspace.join("../shared/suites/spec-testsuite");
+            if !neighbour.is_dir() {
+                return None;
+            }
+            neighbour
+        }
+    };
+    let suite = Suite::directory(&directory).unwrap_or_else(|e| panic!("TEFF_SPEC_SUITE: {e}"));
+    Some(pool::load(&suite))
+});
+
+fn check(scripts: &[Loaded], backend: Backend, form: CodeForm, at_least: usize) {
+    if !Config::BACKENDS.contains(&backend) {
+        println!("not run: this build has no {backend:?} backend");
+        return;
+    }
+    let run = pool::run(scripts, &Options::new(backend, form), |_| ()).unwrap();
+    let mut text = String::new();
+    table::write(&mut text, &run).unwrap();
+    println!("{backend:?} backend, {form:?} form\n\n{text}");
+    assert_eq!(run.totals.failed, 0, "{backend:?} {form:?}\n{text}");
+    assert!(
+        run.totals.passed >= at_least,
+        "only {} passed\n{text}",
+        run.totals.passed
+    );
+}
+
+fn check_embedded(backend: Backend, form: CodeForm) {
+    check(&EMBEDDED, backend, form, AT_LEAST);
+}
+
+fn check_directory(backend: Backend, form: CodeForm) {
+    match &*DIRECTORY {
+        Some(scripts) => check(scripts, backend, form, AT_LEAST_IN_DIRECTORY),
+        None => println!(
+            "not run: there is no suite in ../shared/suites/spec-testsuite beside the workspace, and \
+             TEFF_SPEC_SUITE names none"
+        ),
+    }
+}
+
+#[test]
+fn embedded_threaded_direct() {
+    check_embedded(Backend::Threaded, CodeForm::Direct);
+}
+
+#[test]
+fn embedded_threaded_compact() {
+    check_embedded(Backend::Threaded, CodeForm::Compact);
+}
+
+#[test]
+fn embedded_loop_direct() {
+    check_embedded(Backend::Loop, CodeForm::Direct);
+}
+
+#[test]
+fn embedded_loop_compact() {
+    check_embedded(Backend::Loop, CodeForm::Compact);
+}
+
+#[test]
+fn directory_threaded_direct() {
+    check_directory(Backend::Threaded, CodeForm::Direct);
+}
+
+#[test]
+fn directory_threaded_compact() {
+    check_directory(Backend::Threaded, CodeForm::Compact);
+}
+
+#[test]
+fn directory_loop_direct() {
+    check_directory(Backend::Loop, CodeForm::Direct);
+}
+
+#[test]
+fn directory_loop_compact() {
+    check_directory(Backend::Loop, CodeForm::Compact);
+}
+
+/// Another backend must be covered too: a new one needs tests above.
+#[test]
+fn all_backends_are_covered() {
+    let covered = [Backend::Threaded, Backend::Loop];
+    assert!(
+        Config::BACKENDS
+            .iter()
+            .all(|backend| covered.contains(backend))
+    );
+}
