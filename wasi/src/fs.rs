@@ -225,6 +225,7 @@ pub(crate) fn path_rename(
     sys::renameat(old.dir(), old.name(), new.dir(), new.name())
 }
 
+#[allow(clippy::too_many_arguments, reason = "the interface's")]
 pub(crate) fn path_readlink(
     ctx: &mut WasiCtx,
     mem: &mut [u8],
