@@ -28,10 +28,7 @@ pub(crate) fn run(engine: EngineKind, workload: &Workload, examples: &Path) -> R
         .to_possible_value()
         .map(|value| value.get_name().to_owned())
         .unwrap_or_default();
-    #[expect(
-        clippy::zombie_processes,
-        reason = "usage_of waits for the child: std cannot give its resource usage"
-    )]
+    // Not waited for by std, which cannot give the child's resource usage: `usage_of` does.
     let mut child = Command::new(this)
         .args(["run", &name, workload.name, "--examples"])
         .arg(examples)

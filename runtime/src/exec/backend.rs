@@ -170,9 +170,7 @@ mod threaded {
         #[inline(always)]
         unsafe fn from_address(address: usize) -> ThreadedFn {
             // SAFETY: the caller's address is one of a `ThreadedFn`, exposed when the table was listed.
-            unsafe {
-                core::mem::transmute(with_exposed_provenance::<()>(address))
-            }
+            unsafe { core::mem::transmute(with_exposed_provenance::<()>(address)) }
         }
 
         #[inline(always)]
@@ -225,9 +223,7 @@ mod looped {
         #[inline(always)]
         unsafe fn from_address(address: usize) -> LoopFn {
             // SAFETY: the caller's address is one of a `LoopFn`, exposed when the table was listed.
-            unsafe {
-                core::mem::transmute(with_exposed_provenance::<()>(address))
-            }
+            unsafe { core::mem::transmute(with_exposed_provenance::<()>(address)) }
         }
 
         #[inline(always)]

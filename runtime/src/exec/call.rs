@@ -41,7 +41,12 @@ fn header<T>(sp: *mut u8, field: isize) -> *mut T {
 /// `sp` is the frame of an active function.
 pub(super) unsafe fn return_to(sp: *mut u8) -> (*const u8, *mut u8) {
     // SAFETY: the caller wrote the header.
-    unsafe { (*header::<*const u8>(sp, RETURN_IP), *header::<*mut u8>(sp, CALLER_SP)) }
+    unsafe {
+        (
+            *header::<*const u8>(sp, RETURN_IP),
+            *header::<*mut u8>(sp, CALLER_SP),
+        )
+    }
 }
 
 /// Writes the header of a frame.
@@ -64,7 +69,11 @@ pub(super) unsafe fn set_return(sp: *mut u8, ip: *const u8, caller_sp: *mut u8) 
 #[inline(always)]
 pub(super) unsafe fn frame_bytes<C: Class>(code: *const u8) -> usize {
     // SAFETY: the encoder put the prelude there.
-    unsafe { *code.wrapping_sub(const { C::CLASS.prelude() }).cast::<u32>() as usize }
+    unsafe {
+        *code
+            .wrapping_sub(const { C::CLASS.prelude() })
+            .cast::<u32>() as usize
+    }
 }
 
 /// Enters `entry` with its frame at `sp`, which lies within the caller's frame; `caller` is the sp to go
@@ -280,10 +289,7 @@ unsafe fn tail_area<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> TailAr
 /// # Safety
 /// As for `Instr::run`; the area's `sp` is within the value stack.
 #[inline(always)]
-unsafe fn replace_frame<B: Backend, C: Class>(
-    m: &Machine<B, C>,
-    area: &TailArea,
-) {
+unsafe fn replace_frame<B: Backend, C: Class>(m: &Machine<B, C>, area: &TailArea) {
     // SAFETY: the arguments lie in this frame; their new place lies below the new header, which the caller
     // checked.
     unsafe {

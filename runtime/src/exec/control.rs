@@ -85,8 +85,12 @@ impl IndexOp for BrTable {
             let default = m.imm32::<O>(0);
             let index = if index < default { index } else { default } as usize;
             let stride = const { Fixed::<BrTarget>::FORMAT.size(C::CLASS) };
-            let entry = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) } + index * stride);
-            m.jump(C::target(entry, const { Fixed::<BrTarget>::FORMAT.target(C::CLASS) }))
+            let entry =
+                m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) } + index * stride);
+            m.jump(C::target(
+                entry,
+                const { Fixed::<BrTarget>::FORMAT.target(C::CLASS) },
+            ))
         }
     }
 }

@@ -36,7 +36,11 @@ pub(crate) fn invoke(
     selftest::check(target)?;
     // SAFETY: no reference to the store exists while handlers run; all access is through this pointer.
     let activation = unsafe { Activation::begin(&raw mut (*store.as_ptr()).ctx)? };
-    let run = Run { store, ctx: activation.ctx, target };
+    let run = Run {
+        store,
+        ctx: activation.ctx,
+        target,
+    };
     // SAFETY: as above.
     unsafe { run.outermost(callee, module.inner().func_type(callee.index), slots) }
 }
@@ -153,7 +157,10 @@ impl Run<'_> {
                 Some(Exit::Translate) => {
                     let entry = ptr::with_exposed_provenance::<FuncEntry>(saved.acc);
                     let module = self.module();
-                    saved.ip = module.inner().code.translate(module.inner(), (*entry).index)?;
+                    saved.ip = module
+                        .inner()
+                        .code
+                        .translate(module.inner(), (*entry).index)?;
                     self.check_frame(saved.ip, saved.sp)?;
                 }
                 Some(Exit::Call) => {
@@ -202,17 +209,15 @@ impl Run<'_> {
         // SAFETY: see above.
         unsafe {
             let instance = (*self.ctx).instance;
-            (*self.ctx).crossings.push(Crossing { return_ip, instance });
+            (*self.ctx).crossings.push(Crossing {
+                return_ip,
+                instance,
+            });
         }
     }
 
     /// Goes on in `func`, whose instance becomes the current one. Its frame is at `sp`.
-    unsafe fn enter_instance(
-        &self,
-        saved: &mut Saved,
-        func: &FuncObj,
-        sp: *mut u8,
-    ) -> Result<()> {
+    unsafe fn enter_instance(&self, saved: &mut Saved, func: &FuncObj, sp: *mut u8) -> Result<()> {
         // SAFETY: see above.
         unsafe {
             (*self.ctx).set_instance(func.instance);
@@ -236,7 +241,11 @@ impl Run<'_> {
         // SAFETY: see above.
         unsafe {
             let room = (*self.ctx).stack_limit as usize - sp as usize;
-            if self.target.frame_bytes(code) > room { Trap::StackOverflow.err() } else { Ok(()) }
+            if self.target.frame_bytes(code) > room {
+                Trap::StackOverflow.err()
+            } else {
+                Ok(())
+            }
         }
     }
 

@@ -91,7 +91,7 @@ impl StoreInner {
         // is used through its own address, as the list may move when the call adds functions to it; it
         // is never freed before the store.
         let func: &HostFunc = unsafe {
-            let funcs = &*&raw const (*store.as_ptr()).host_funcs;
+            let funcs = &(*store.as_ptr()).host_funcs;
             &*Arc::as_ptr(&funcs[index as usize])
         };
         debug_assert_eq!(slots.len(), func.ty.area_slots() as usize);
