@@ -271,7 +271,7 @@ pub(crate) fn poll(fds: &mut [pollfd], timeout: Option<u64>) -> Result<usize, Er
             // so it cannot be written as a literal.)
             let mut time: libc::timespec = unsafe { core::mem::zeroed() };
             // An age is long enough, and fits in 32 bits.
-            time.tv_sec = (nanoseconds / 1_000_000_000).min(1 << 30) as libc::time_t;
+            time.tv_sec = (nanoseconds / 1_000_000_000).min(1 << 30) as _;
             time.tv_nsec = (nanoseconds % 1_000_000_000) as _;
             time
         });
