@@ -13,8 +13,9 @@ use teff_runtime::{Backend, CodeForm, Config, Engine, Result};
 
 use crate::features::Supported;
 use crate::result::{DirectiveResult, FileResult, RunResult, Status};
-use crate::runner::{Rules, Runner};
+use crate::runner::Runner;
 use crate::script::{ParseError, Script};
+use crate::state::Rules;
 use crate::suite::{Suite, SuiteFile};
 
 /// A file with its script.
