@@ -17,6 +17,7 @@ pub(crate) struct HostCall<'a> {
 }
 
 impl HostCall<'_> {
+    #[inline]
     pub(crate) fn store_id(&self) -> StoreId {
         // SAFETY: the store outlives the calls of its functions.
         unsafe { (*self.store.as_ptr()).id }

@@ -143,6 +143,7 @@ impl StoreInner {
     }
 
     /// Panics if a handle belongs to another store.
+    #[inline]
     #[track_caller]
     pub(crate) fn check(&self, id: StoreId) {
         assert!(self.id == id, "object used with the wrong store");
