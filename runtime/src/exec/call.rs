@@ -76,6 +76,19 @@ pub(super) unsafe fn frame_bytes<C: Class>(code: *const u8) -> usize {
     }
 }
 
+/// Is there room for a frame of `bytes` at `sp`, which may be beyond `limit`?
+#[inline(always)]
+pub(super) fn fits(sp: *mut u8, bytes: usize, limit: *mut u8) -> bool {
+    if cfg!(target_pointer_width = "64") {
+        // No such machine has addresses so high that the sum could overflow.
+        (sp as usize).wrapping_add(bytes) <= limit as usize
+    } else {
+        (sp as usize)
+            .checked_add(bytes)
+            .is_some_and(|end| end <= limit as usize)
+    }
+}
+
 /// Enters `entry` with its frame at `sp`, which lies within the caller's frame; `caller` is the sp to go
 /// back to, `return_ip` the address.
 ///
@@ -93,8 +106,7 @@ unsafe fn enter<B: Backend, C: Class>(
     // within the value stack because the check comes first.
     unsafe {
         let code = (*entry).code.load(Ordering::Acquire);
-        let room = (*m.ctx).stack_limit as usize - sp as usize;
-        if frame_bytes::<C>(code) > room {
+        if !fits(sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);
         }
         set_return(sp, return_ip, caller);
@@ -312,7 +324,7 @@ unsafe fn tail_enter<O: Instr, B: Backend, C: Class>(
     unsafe {
         let code = (*entry).code.load(Ordering::Acquire);
         let area = tail_area::<O, B, C>(&m);
-        if area.sp as usize + frame_bytes::<C>(code) > (*m.ctx).stack_limit as usize {
+        if !fits(area.sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);
         }
         replace_frame(&m, &area);

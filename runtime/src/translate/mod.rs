@@ -220,7 +220,8 @@ impl<'a, 'm> Translator<'a, 'm> {
                 self.zeroed += ty.slots();
             }
         }
-        self.frame = 8 * u64::from(self.zeroed);
+        // `Enter` works in steps of four slots.
+        self.frame = 8 * u64::from(self.zeroed.next_multiple_of(4));
         Ok(())
     }
 }
