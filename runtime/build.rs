@@ -13,7 +13,10 @@ fn main() {
     let target = var("TARGET");
     // Thumb-1 has no indirect jump with four live argument registers, so it never gets sibling calls.
     let thumb1 = target.starts_with("thumbv6m") || target.starts_with("thumbv8m.base");
-    let able = matches!(var("CARGO_CFG_TARGET_ARCH").as_str(), "x86_64" | "aarch64" | "riscv64" | "riscv32" | "arm") && !thumb1;
+    let able = matches!(
+        var("CARGO_CFG_TARGET_ARCH").as_str(),
+        "x86_64" | "aarch64" | "riscv64" | "riscv32" | "arm"
+    ) && !thumb1;
     let miri = std::env::var_os("CARGO_CFG_MIRI").is_some();
 
     if wanted && optimised && able && !miri {

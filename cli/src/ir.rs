@@ -43,7 +43,7 @@ pub(crate) fn text(source: &Source, wanted: &str, form: CodeForm) -> Result<Stri
             .map(|name| format!(" {name}"))
             .unwrap_or_default();
         text.push_str(&format!("function {index}{name}\n"));
-        teff_runtime::disassemble(&module, index, form, &mut text).map_err(Failure::message)?;
+        teff_runtime::disassemble(&module, index, &mut text).map_err(Failure::message)?;
     }
     Ok(text)
 }

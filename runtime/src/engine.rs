@@ -153,19 +153,19 @@ impl TypeRegistry {
 /// Numbers of stores on targets without 64-bit atomics: the engine's half, and one counted by the engine.
 ///
 /// The engine's half is the address of a byte that is never freed, so no later engine gets it again.
-#[cfg(not(target_has_atomic = "64"))]
+#[cfg(any(test, not(target_has_atomic = "64")))]
 struct EngineStores {
     engine: u32,
     next: Lock<u32>,
 }
 
-#[cfg(not(target_has_atomic = "64"))]
+#[cfg(any(test, not(target_has_atomic = "64")))]
 impl EngineStores {
     fn new() -> Self {
         let token: &'static u8 = Box::leak(Box::new(0));
         Self {
             engine: core::ptr::from_ref(token).addr() as u32,
-            next: Lock::new(0),
+            next: Lock::default(),
         }
     }
 
@@ -214,6 +214,12 @@ mod tests {
             a.new_store_id(),
             b.new_store_id(),
         ];
+        for (i, id) in ids.iter().enumerate() {
+            assert!(!ids[..i].contains(id));
+        }
+
+        let (a, b) = (EngineStores::new(), EngineStores::new());
+        let ids = [a.next(), b.next(), a.next(), b.next()];
         for (i, id) in ids.iter().enumerate() {
             assert!(!ids[..i].contains(id));
         }

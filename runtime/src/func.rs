@@ -81,7 +81,8 @@ impl Func {
         results: &mut [Val],
     ) -> Result<()> {
         let mut store = store.as_context_mut();
-        let ty = self.type_in(store.inner()).clone();
+        // SAFETY: functions keep their types as long as the store lives, whatever the call does to it.
+        let ty = unsafe { &*ptr::from_ref(self.type_in(store.inner())) };
         check_count("arguments", ty.param_slice().len(), params.len())?;
         check_count("results", ty.result_slice().len(), results.len())?;
 
@@ -129,6 +130,7 @@ impl Func {
     }
 
     /// The object, which is one of this store.
+    #[inline]
     #[track_caller]
     pub(crate) fn object(&self, store: &StoreInner) -> NonNull<FuncObj> {
         store.check(self.store);

@@ -17,6 +17,7 @@ mod instance;
 mod ir;
 mod limits;
 mod linker;
+mod listing;
 mod memory;
 mod module;
 mod store;
@@ -38,6 +39,7 @@ pub use crate::{
     instance::{Export, Extern, Instance},
     limits::{StoreLimits, StoreLimitsBuilder},
     linker::Linker,
+    listing::disassemble,
     memory::{Memory, MemoryAccessError},
     module::Module,
     store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut},

@@ -19,12 +19,6 @@ pub(crate) struct Lock<T> {
 }
 
 impl<T> Lock<T> {
-    pub(crate) fn new(value: T) -> Self {
-        Self {
-            inner: value.into(),
-        }
-    }
-
     /// Runs `f` with exclusive access.
     ///
     /// A panic in an earlier holder leaves the value as it was: every user of a lock in this crate only

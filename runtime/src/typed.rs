@@ -221,7 +221,7 @@ macro_rules! tuples {
     ($($name:ident)*) => {
         impl<$($name: WasmTy),*> WasmParams for ($($name,)*) {}
 
-        #[allow(non_snake_case, unused_mut, unused_variables)]
+        #[allow(non_snake_case, unused_mut, unused_variables, clippy::unused_unit)]
         impl<$($name: WasmTy),*> Slots for ($($name,)*) {
             const TYPES: &[ValType] = &[$($name::TYPE),*];
 

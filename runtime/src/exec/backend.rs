@@ -170,9 +170,7 @@ mod threaded {
         #[inline(always)]
         unsafe fn from_address(address: usize) -> ThreadedFn {
             // SAFETY: the caller's address is one of a `ThreadedFn`, exposed when the table was listed.
-            unsafe {
-                core::mem::transmute(with_exposed_provenance::<()>(address))
-            }
+            unsafe { core::mem::transmute(with_exposed_provenance::<()>(address)) }
         }
 
         #[inline(always)]
@@ -206,34 +204,81 @@ mod looped {
     #[derive(Copy, Clone)]
     pub(in crate::exec) struct Looped;
 
-    /// A handler: takes the registers from its argument, which is a `Machine` of its class, and leaves
-    /// them there. 0 means to go on.
-    pub(in crate::exec) type LoopFn = unsafe fn(*mut ()) -> usize;
+    /// The registers between two handlers: those of [`Machine`].
+    #[repr(C)]
+    pub(in crate::exec) struct Registers {
+        ip: *const u8,
+        sp: *mut u8,
+        #[cfg(target_pointer_width = "64")]
+        mem: *mut u8,
+        acc: usize,
+        ctx: *mut Ctx,
+        #[cfg(target_pointer_width = "64")]
+        fa32: f32,
+        #[cfg(target_pointer_width = "64")]
+        fa64: f64,
+    }
+
+    impl Registers {
+        #[inline(always)]
+        fn of<C: Class>(m: &Machine<Looped, C>) -> Self {
+            Self {
+                ip: m.ip,
+                sp: m.sp,
+                #[cfg(target_pointer_width = "64")]
+                mem: m.mem,
+                acc: m.acc,
+                ctx: m.ctx,
+                #[cfg(target_pointer_width = "64")]
+                fa32: m.fa32,
+                #[cfg(target_pointer_width = "64")]
+                fa64: m.fa64,
+            }
+        }
+    }
+
+    /// A handler: takes the registers from its argument and leaves them there. 0 means to go on.
+    ///
+    /// A reference, because then what a handler does not change needs not be written back: nothing else can
+    /// lead to it.
+    pub(in crate::exec) type LoopFn = unsafe fn(&mut Registers) -> usize;
 
     /// The handler of `O` for class `C`.
-    pub(in crate::exec) unsafe fn handler<C: Class, O: Instr>(home: *mut ()) -> usize {
-        // SAFETY: the loop passes the address of its machine.
-        unsafe { O::run(*home.cast::<Machine<Looped, C>>()) }
+    pub(in crate::exec) unsafe fn handler<C: Class, O: Instr>(registers: &mut Registers) -> usize {
+        let m: Machine<Looped, C> = Machine {
+            ip: registers.ip,
+            sp: registers.sp,
+            #[cfg(target_pointer_width = "64")]
+            mem: registers.mem,
+            acc: registers.acc,
+            ctx: registers.ctx,
+            #[cfg(target_pointer_width = "64")]
+            fa32: registers.fa32,
+            #[cfg(target_pointer_width = "64")]
+            fa64: registers.fa64,
+            home: registers,
+            class: PhantomData,
+        };
+        // SAFETY: the registers are those that the handler before left, or the run loop's.
+        unsafe { O::run(m) }
     }
 
     impl Backend for Looped {
         type Handler = LoopFn;
-        type Home = *mut ();
+        type Home = *mut Registers;
 
         const TABLE: &'static Handlers<LoopFn> = &LOOP_COMPACT;
 
         #[inline(always)]
         unsafe fn from_address(address: usize) -> LoopFn {
             // SAFETY: the caller's address is one of a `LoopFn`, exposed when the table was listed.
-            unsafe {
-                core::mem::transmute(with_exposed_provenance::<()>(address))
-            }
+            unsafe { core::mem::transmute(with_exposed_provenance::<()>(address)) }
         }
 
         #[inline(always)]
         unsafe fn dispatch<C: Class>(m: Machine<Self, C>) -> usize {
-            // SAFETY: `home` is the loop's machine, which nothing else refers to now.
-            unsafe { m.home.cast::<Machine<Self, C>>().write(m) };
+            // SAFETY: `home` is from the reference that the handler was given.
+            unsafe { m.home.write(Registers::of(&m)) };
             0
         }
 
@@ -245,14 +290,12 @@ mod looped {
 
         unsafe fn run<C: Class>(ctx: *mut Ctx) -> usize {
             // SAFETY: the caller's context is live and its saved registers are at a cell; handlers leave
-            // the machine at a cell whenever they return 0.
+            // the registers at a cell whenever they return 0.
             unsafe {
-                let mut machine = Machine::<Self, C>::restore(ctx, core::ptr::null_mut());
-                let home: *mut Machine<Self, C> = &raw mut machine;
-                (*home).home = home.cast();
+                let start = Machine::<Self, C>::restore(ctx, core::ptr::null_mut());
+                let mut registers = Registers::of(&start);
                 loop {
-                    let handler = C::handler::<Self>((*home).ip);
-                    let code = handler(home.cast());
+                    let code = C::handler::<Self>(registers.ip)(&mut registers);
                     if code != 0 {
                         return code;
                     }

@@ -33,7 +33,9 @@ pub(super) unsafe fn capture(
             return trace;
         }
         if ip == target.resume_ip() {
-            let Some(crossing) = crossings.next() else { return trace };
+            let Some(crossing) = crossings.next() else {
+                return trace;
+            };
             (ip, instance) = (crossing.return_ip, crossing.instance);
         }
         // A return address is behind the call.

@@ -41,7 +41,12 @@ fn header<T>(sp: *mut u8, field: isize) -> *mut T {
 /// `sp` is the frame of an active function.
 pub(super) unsafe fn return_to(sp: *mut u8) -> (*const u8, *mut u8) {
     // SAFETY: the caller wrote the header.
-    unsafe { (*header::<*const u8>(sp, RETURN_IP), *header::<*mut u8>(sp, CALLER_SP)) }
+    unsafe {
+        (
+            *header::<*const u8>(sp, RETURN_IP),
+            *header::<*mut u8>(sp, CALLER_SP),
+        )
+    }
 }
 
 /// Writes the header of a frame.
@@ -64,7 +69,24 @@ pub(super) unsafe fn set_return(sp: *mut u8, ip: *const u8, caller_sp: *mut u8) 
 #[inline(always)]
 pub(super) unsafe fn frame_bytes<C: Class>(code: *const u8) -> usize {
     // SAFETY: the encoder put the prelude there.
-    unsafe { *code.wrapping_sub(const { C::CLASS.prelude() }).cast::<u32>() as usize }
+    unsafe {
+        *code
+            .wrapping_sub(const { C::CLASS.prelude() })
+            .cast::<u32>() as usize
+    }
+}
+
+/// Is there room for a frame of `bytes` at `sp`, which may be beyond `limit`?
+#[inline(always)]
+pub(super) fn fits(sp: *mut u8, bytes: usize, limit: *mut u8) -> bool {
+    if cfg!(target_pointer_width = "64") {
+        // No such machine has addresses so high that the sum could overflow.
+        (sp as usize).wrapping_add(bytes) <= limit as usize
+    } else {
+        (sp as usize)
+            .checked_add(bytes)
+            .is_some_and(|end| end <= limit as usize)
+    }
 }
 
 /// Enters `entry` with its frame at `sp`, which lies within the caller's frame; `caller` is the sp to go
@@ -84,8 +106,7 @@ unsafe fn enter<B: Backend, C: Class>(
     // within the value stack because the check comes first.
     unsafe {
         let code = (*entry).code.load(Ordering::Acquire);
-        let room = (*m.ctx).stack_limit as usize - sp as usize;
-        if frame_bytes::<C>(code) > room {
+        if !fits(sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);
         }
         set_return(sp, return_ip, caller);
@@ -280,10 +301,7 @@ unsafe fn tail_area<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> TailAr
 /// # Safety
 /// As for `Instr::run`; the area's `sp` is within the value stack.
 #[inline(always)]
-unsafe fn replace_frame<B: Backend, C: Class>(
-    m: &Machine<B, C>,
-    area: &TailArea,
-) {
+unsafe fn replace_frame<B: Backend, C: Class>(m: &Machine<B, C>, area: &TailArea) {
     // SAFETY: the arguments lie in this frame; their new place lies below the new header, which the caller
     // checked.
     unsafe {
@@ -306,7 +324,7 @@ unsafe fn tail_enter<O: Instr, B: Backend, C: Class>(
     unsafe {
         let code = (*entry).code.load(Ordering::Acquire);
         let area = tail_area::<O, B, C>(&m);
-        if area.sp as usize + frame_bytes::<C>(code) > (*m.ctx).stack_limit as usize {
+        if !fits(area.sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);
         }
         replace_frame(&m, &area);

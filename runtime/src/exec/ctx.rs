@@ -34,9 +34,16 @@ pub(super) enum Exit {
 impl Exit {
     /// The exit with this code.
     pub(super) fn from_code(code: usize) -> Option<Self> {
-        [Self::Done, Self::Trap, Self::Translate, Self::Call, Self::TailCall, Self::Resume]
-            .into_iter()
-            .find(|exit| *exit as usize == code)
+        [
+            Self::Done,
+            Self::Trap,
+            Self::Translate,
+            Self::Call,
+            Self::TailCall,
+            Self::Resume,
+        ]
+        .into_iter()
+        .find(|exit| *exit as usize == code)
     }
 }
 
@@ -56,7 +63,14 @@ pub(super) struct Saved {
 impl Saved {
     /// Registers at the start of `ip`.
     pub(super) fn at(ip: *const u8, sp: *mut u8) -> Self {
-        Self { ip, sp, acc: 0, acc64: 0, fa32: 0.0, fa64: 0.0 }
+        Self {
+            ip,
+            sp,
+            acc: 0,
+            acc64: 0,
+            fa32: 0.0,
+            fa64: 0.0,
+        }
     }
 
     /// A result from the accumulator of its type, as a slot.
@@ -197,7 +211,10 @@ impl Ctx {
     pub(super) unsafe fn reload_memory(&mut self) {
         // SAFETY: the caller vouches for the instance; its memories live as long as it does.
         unsafe {
-            let memory = self.instance.as_ref().and_then(|instance| instance.memories.first());
+            let memory = self
+                .instance
+                .as_ref()
+                .and_then(|instance| instance.memories.first());
             (self.mem_base, self.mem_len) = match memory {
                 Some(memory) => ((**memory).base, (**memory).len),
                 None => (ptr::null_mut(), 0),

@@ -3,6 +3,11 @@
 //! Rust leaves the sign and payload of a NaN result open, as the spec does; where an operation must pass
 //! bits through unchanged (`abs`, `neg`, `copysign`), it works on bits.
 
+#![allow(
+    clippy::neg_cmp_op_on_partial_ord,
+    reason = "NaN is not less, and not greater or equal"
+)]
+
 use super::{
     int::{binary_ops, branch_ops, compare_ops, unary_ops},
     kinds::{BinaryOp, TestOp, UnaryOp},

@@ -24,6 +24,7 @@ use crate::{
 pub(super) struct Handlers<H: 'static>(pub(super) [H; Op::COUNT]);
 
 /// A backend and a class: names the handlers of one list.
+#[allow(dead_code, reason = "used by its associated types alone")]
 trait Set: 'static {
     type Handler: Copy + 'static;
     type Of<O: Instr>: Pick<Self::Handler>;
@@ -40,6 +41,7 @@ macro_rules! sets {
         struct $set<C>(core::marker::PhantomData<C>);
 
         $(#[$cfg])*
+        #[allow(dead_code, reason = "a name for constants")]
         struct $pick<C, O>(core::marker::PhantomData<(C, O)>);
 
         $(#[$cfg])*
@@ -119,26 +121,32 @@ macro_rules! list_handlers {
 instructions!(list_handlers);
 
 #[cfg(teff_threaded)]
-static THREADED_DIRECT: Handlers<super::backend::ThreadedFn> = List::<ThreadedSet<Direct>>::HANDLERS;
+static THREADED_DIRECT: Handlers<super::backend::ThreadedFn> =
+    List::<ThreadedSet<Direct>>::HANDLERS;
 #[cfg(teff_threaded)]
 pub(super) static THREADED_COMPACT: Handlers<super::backend::ThreadedFn> =
     List::<ThreadedSet<Compact>>::HANDLERS;
 #[cfg(any(feature = "loop", not(teff_threaded)))]
 static LOOP_DIRECT: Handlers<super::backend::LoopFn> = List::<LoopSet<Direct>>::HANDLERS;
 #[cfg(any(feature = "loop", not(teff_threaded)))]
-pub(super) static LOOP_COMPACT: Handlers<super::backend::LoopFn> = List::<LoopSet<Compact>>::HANDLERS;
+pub(super) static LOOP_COMPACT: Handlers<super::backend::LoopFn> =
+    List::<LoopSet<Compact>>::HANDLERS;
 
 /// The addresses of the handlers that direct cells name, by operation number.
 pub(super) fn direct_addresses(backend: Backend) -> Vec<usize> {
     match backend {
         #[cfg(teff_threaded)]
-        Backend::Threaded => {
-            THREADED_DIRECT.0.iter().map(|h| (*h as *const ()).expose_provenance()).collect()
-        }
+        Backend::Threaded => THREADED_DIRECT
+            .0
+            .iter()
+            .map(|h| (*h as *const ()).expose_provenance())
+            .collect(),
         #[cfg(any(feature = "loop", not(teff_threaded)))]
-        Backend::Loop => {
-            LOOP_DIRECT.0.iter().map(|h| (*h as *const ()).expose_provenance()).collect()
-        }
+        Backend::Loop => LOOP_DIRECT
+            .0
+            .iter()
+            .map(|h| (*h as *const ()).expose_provenance())
+            .collect(),
         #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
         _ => unreachable!("`Config::backend` admits only backends of this build"),
     }

@@ -162,7 +162,11 @@ impl<T: TestOp, L: Src, R: Src> Instr for Branch<T, L, R> {
             let a = L::get::<T::In, Self, B, C>(&m, 0, 0);
             let b = R::get::<T::In, Self, B, C>(&m, L::SLOTS, L::IMMS);
             // Two dispatches, so that the branch is predicted and `ip` does not wait for the operands.
-            if T::test(a, b) { m.jump(m.target::<Self>()) } else { m.next::<Self>() }
+            if T::test(a, b) {
+                m.jump(m.target::<Self>())
+            } else {
+                m.next::<Self>()
+            }
         }
     }
 }

@@ -80,8 +80,17 @@ impl<B: Backend, C: Class> Machine<B, C> {
         #[cfg(target_pointer_width = "32")]
         // SAFETY: `ctx` is live for as long as handlers run.
         unsafe {
-            let Ctx { acc64, fa32, fa64, .. } = *self.ctx;
-            Saved { ip: self.ip, sp: self.sp, acc: self.acc, acc64, fa32, fa64 }
+            let Ctx {
+                acc64, fa32, fa64, ..
+            } = *self.ctx;
+            Saved {
+                ip: self.ip,
+                sp: self.sp,
+                acc: self.acc,
+                acc64,
+                fa32,
+                fa64,
+            }
         }
     }
 
@@ -94,8 +103,7 @@ impl<B: Backend, C: Class> Machine<B, C> {
             (*self.ctx).exit = exit;
             // Read back, so that the result is not a constant: LLVM would return the constant from every
             // caller instead of tail-calling this.
-            let code = (&raw const (*self.ctx).exit).read_volatile();
-            code
+            (&raw const (*self.ctx).exit).read_volatile()
         }
     }
 

@@ -136,8 +136,15 @@ macro_rules! float_value {
     };
 }
 
-float_value!(f32, fa32, f32::from_bits, |imm: u64| f32::from_bits(imm as u32));
-float_value!(f64, fa64, |imm: u32| f64::from_bits(u64::from(imm)), f64::from_bits);
+float_value!(f32, fa32, f32::from_bits, |imm: u64| f32::from_bits(
+    imm as u32
+));
+float_value!(
+    f64,
+    fa64,
+    |imm: u32| f64::from_bits(u64::from(imm)),
+    f64::from_bits
+);
 
 /// Where a form's operand is. `SLOT` and `IMM` say which fields it takes.
 pub(super) trait Src: 'static {

@@ -5,13 +5,13 @@ use core::{ptr, ptr::NonNull, sync::atomic::Ordering};
 
 use super::{
     Target, backtrace,
-    call::{HEADER, return_to, set_return},
+    call::{HEADER, fits, return_to, set_return},
     ctx::{Crossing, Ctx, Exit, Saved},
     selftest,
 };
 use crate::{
     Result, Trap,
-    module::{FuncEntry, Module},
+    module::FuncEntry,
     store::{FuncObj, InstanceObj, StoreInner},
     types::FuncType,
 };
@@ -29,16 +29,20 @@ pub(crate) fn invoke(
         // SAFETY: as above; the slots are as many as the type needs.
         return unsafe { StoreInner::call_host(store, callee.index, ptr::null_mut(), slots) };
     }
-    // SAFETY: an instance of the store lives as long as it; only shared references to it exist.
-    let module = unsafe { (*callee.instance).module.clone() };
-    let engine = module.engine().clone();
-    let target = engine.target();
+    // SAFETY: the store keeps its instances, and so their modules and the engine, as long as it lives; the
+    // host borrows it while this runs.
+    let module = unsafe { (*(&raw const (*callee.instance).module)).inner() };
+    let target = module.engine().target();
     selftest::check(target)?;
     // SAFETY: no reference to the store exists while handlers run; all access is through this pointer.
     let activation = unsafe { Activation::begin(&raw mut (*store.as_ptr()).ctx)? };
-    let run = Run { store, ctx: activation.ctx, target };
+    let run = Run {
+        store,
+        ctx: activation.ctx,
+        target,
+    };
     // SAFETY: as above.
-    unsafe { run.outermost(callee, module.inner().func_type(callee.index), slots) }
+    unsafe { run.outermost(callee, module.func_type(callee.index), slots) }
 }
 
 /// One entry into handlers. Ends, also when the host panics, with the context as it was before.
@@ -152,8 +156,8 @@ impl Run<'_> {
                 Some(Exit::Trap) => return Trap::ALL[saved.acc & 0xff].err(),
                 Some(Exit::Translate) => {
                     let entry = ptr::with_exposed_provenance::<FuncEntry>(saved.acc);
-                    let module = self.module();
-                    saved.ip = module.inner().code.translate(module.inner(), (*entry).index)?;
+                    let module = (*(&raw const (*(*self.ctx).instance).module)).inner();
+                    saved.ip = module.code.translate(module, (*entry).index)?;
                     self.check_frame(saved.ip, saved.sp)?;
                 }
                 Some(Exit::Call) => {
@@ -202,17 +206,15 @@ impl Run<'_> {
         // SAFETY: see above.
         unsafe {
             let instance = (*self.ctx).instance;
-            (*self.ctx).crossings.push(Crossing { return_ip, instance });
+            (*self.ctx).crossings.push(Crossing {
+                return_ip,
+                instance,
+            });
         }
     }
 
     /// Goes on in `func`, whose instance becomes the current one. Its frame is at `sp`.
-    unsafe fn enter_instance(
-        &self,
-        saved: &mut Saved,
-        func: &FuncObj,
-        sp: *mut u8,
-    ) -> Result<()> {
+    unsafe fn enter_instance(&self, saved: &mut Saved, func: &FuncObj, sp: *mut u8) -> Result<()> {
         // SAFETY: see above.
         unsafe {
             (*self.ctx).set_instance(func.instance);
@@ -235,8 +237,11 @@ impl Run<'_> {
     unsafe fn check_frame(&self, code: *const u8, sp: *mut u8) -> Result<()> {
         // SAFETY: see above.
         unsafe {
-            let room = (*self.ctx).stack_limit as usize - sp as usize;
-            if self.target.frame_bytes(code) > room { Trap::StackOverflow.err() } else { Ok(()) }
+            if fits(sp, self.target.frame_bytes(code), (*self.ctx).stack_limit) {
+                Ok(())
+            } else {
+                Trap::StackOverflow.err()
+            }
         }
     }
 
@@ -260,10 +265,5 @@ impl Run<'_> {
             }
             Ok(())
         }
-    }
-
-    fn module(&self) -> Module {
-        // SAFETY: see above; code runs in an instance.
-        unsafe { (*(*self.ctx).instance).module.clone() }
     }
 }

@@ -21,18 +21,16 @@ pub(super) fn check(target: &Target) -> Result<()> {
 
 #[cfg(teff_threaded)]
 mod threaded {
-    use core::{
-        sync::atomic::{AtomicU8, Ordering},
-    };
+    use core::sync::atomic::{AtomicU8, Ordering};
 
     use crate::{
+        Config,
         exec::{
             backend::{self, Backend, Class, Direct, Threaded, ThreadedFn},
             ctx::{Ctx, Exit, Saved},
             kinds::Instr,
             machine::Machine,
         },
-        Config,
         ir::Format,
     };
 

@@ -38,7 +38,11 @@ impl Target {
             _ => direct_addresses(config.backend),
         };
         let arena = Bump::new();
-        let naming = Naming { class, handlers: &handlers, entries: (0, 0) };
+        let naming = Naming {
+            class,
+            handlers: &handlers,
+            entries: (0, 0),
+        };
         let mut encoder = Encoder::new(&arena, naming);
         let mut place = |family: Family| {
             let at = encoder.position() as usize;
@@ -51,14 +55,31 @@ impl Target {
         let bytes = encoder.finish(0, 0);
         let mut cells = alloc::vec![0_u64; bytes.len().div_ceil(8)];
         // SAFETY: the words have room for the bytes.
-        unsafe { cells.as_mut_ptr().cast::<u8>().copy_from(bytes.as_ptr(), bytes.len()) };
+        unsafe {
+            cells
+                .as_mut_ptr()
+                .cast::<u8>()
+                .copy_from(bytes.as_ptr(), bytes.len())
+        };
         drop(bytes);
-        Self { backend: config.backend, class, handlers, cells: cells.into(), translate, halt, resume }
+        Self {
+            backend: config.backend,
+            class,
+            handlers,
+            cells: cells.into(),
+            translate,
+            halt,
+            resume,
+        }
     }
 
     /// How to name things in code for this target; `entries` is the module's code map.
     pub(crate) fn naming(&self, entries: (usize, usize)) -> Naming<'_> {
-        Naming { class: self.class, handlers: &self.handlers, entries }
+        Naming {
+            class: self.class,
+            handlers: &self.handlers,
+            entries,
+        }
     }
 
     #[cfg(teff_threaded)]

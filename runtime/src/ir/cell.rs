@@ -18,8 +18,11 @@ pub(crate) enum CellClass {
 
 impl CellClass {
     /// The direct class of this machine.
-    pub(crate) const NATIVE: Self =
-        if cfg!(target_pointer_width = "64") { Self::Direct64 } else { Self::Direct32 };
+    pub(crate) const NATIVE: Self = if cfg!(target_pointer_width = "64") {
+        Self::Direct64
+    } else {
+        Self::Direct32
+    };
 
     /// Bytes of the handler's name at the start of a cell.
     const fn header(self) -> usize {
@@ -67,7 +70,13 @@ const fn align_up(offset: usize, align: usize) -> usize {
 }
 
 impl Format {
-    pub(crate) const EMPTY: Self = Self { slots: 0, imm32: 0, imm64: 0, func: 0, target: 0 };
+    pub(crate) const EMPTY: Self = Self {
+        slots: 0,
+        imm32: 0,
+        imm64: 0,
+        func: 0,
+        target: 0,
+    };
 
     /// Offset of slot field `n` from the start of the cell.
     pub(crate) const fn slot(self, class: CellClass, n: usize) -> usize {
@@ -93,7 +102,11 @@ impl Format {
     }
 
     const fn after_imm64(self, class: CellClass) -> usize {
-        if self.imm64 > 0 { self.imm64(class) + 8 } else { self.after_imm32(class) }
+        if self.imm64 > 0 {
+            self.imm64(class) + 8
+        } else {
+            self.after_imm32(class)
+        }
     }
 
     /// Offset of the function.
@@ -102,7 +115,11 @@ impl Format {
     }
 
     const fn after_func(self, class: CellClass) -> usize {
-        if self.func > 0 { self.func(class) + class.word() } else { self.after_imm64(class) }
+        if self.func > 0 {
+            self.func(class) + class.word()
+        } else {
+            self.after_imm64(class)
+        }
     }
 
     /// Offset of the branch target.
@@ -112,8 +129,11 @@ impl Format {
 
     /// Bytes of the whole cell.
     pub(crate) const fn size(self, class: CellClass) -> usize {
-        let end =
-            if self.target > 0 { self.target(class) + class.word() } else { self.after_func(class) };
+        let end = if self.target > 0 {
+            self.target(class) + class.word()
+        } else {
+            self.after_func(class)
+        };
         align_up(end, class.align())
     }
 }
@@ -125,11 +145,22 @@ mod tests {
     #[test]
     fn cells_have_the_sizes_of_the_design() {
         // slot, slot → slot
-        let binary = Format { slots: 3, ..Format::EMPTY };
+        let binary = Format {
+            slots: 3,
+            ..Format::EMPTY
+        };
         // slot, imm32 → slot
-        let immediate = Format { slots: 2, imm32: 1, ..Format::EMPTY };
+        let immediate = Format {
+            slots: 2,
+            imm32: 1,
+            ..Format::EMPTY
+        };
         // compare slot, slot and branch
-        let branch = Format { slots: 2, target: 1, ..Format::EMPTY };
+        let branch = Format {
+            slots: 2,
+            target: 1,
+            ..Format::EMPTY
+        };
         let sizes = |format: Format| {
             [CellClass::Direct64, CellClass::Direct32, CellClass::Compact].map(|c| format.size(c))
         };
@@ -145,7 +176,11 @@ mod tests {
                 let format = op.format();
                 let mut end = class.header();
                 let mut place = |offset: usize, size: usize, align: usize| {
-                    assert!(offset >= end && offset % align == 0, "{} in {class:?}", op.mnemonic());
+                    assert!(
+                        offset >= end && offset % align == 0,
+                        "{} in {class:?}",
+                        op.mnemonic()
+                    );
                     end = offset + size;
                 };
                 for n in 0..format.slots as usize {

@@ -16,8 +16,14 @@ fn read<const N: usize>(code: &[u8], at: usize) -> [u8; N] {
 /// Prints the cell at `at` as `mnemonic operands → result`, and gives the offset of the next one.
 ///
 /// Slots are printed as `s` with their distance from `sp` in slots of eight bytes, so parameters are
-/// negative; branch targets as offsets in `code`.
-pub(crate) fn cell(f: &mut dyn fmt::Write, code: &[u8], at: usize) -> Result<usize, fmt::Error> {
+/// negative; branch targets as offsets in `code`; functions by their index, of which the first `imported` are
+/// imports.
+pub(crate) fn cell(
+    f: &mut dyn fmt::Write,
+    code: &[u8],
+    at: usize,
+    imported: u32,
+) -> Result<usize, fmt::Error> {
     let op = Op(u16::from_le_bytes(read(code, at)));
     let format = op.format();
     let slot = |n| i16::from_le_bytes(read(code, at + format.slot(CLASS, n))) / 8;
@@ -65,7 +71,7 @@ pub(crate) fn cell(f: &mut dyn fmt::Write, code: &[u8], at: usize) -> Result<usi
     }
     if format.func > 0 {
         let func = u32::from_le_bytes(read(code, at + format.func(CLASS)));
-        write!(f, "{separator}func[{func}]")?;
+        write!(f, "{separator}func[{}]", imported + func)?;
     }
     if let Some(i) = result {
         match op.form()[i] {

@@ -18,7 +18,14 @@ pub(crate) struct Inst {
 
 impl Inst {
     pub(crate) fn new(op: Op) -> Self {
-        Self { op, slots: [0; 4], imm32: [0; 5], imm64: 0, func: 0, target: Label(0) }
+        Self {
+            op,
+            slots: [0; 4],
+            imm32: [0; 5],
+            imm64: 0,
+            func: 0,
+            target: Label(0),
+        }
     }
 }
 
@@ -58,7 +65,12 @@ impl<'a> Encoder<'a> {
     pub(crate) fn new(arena: &'a Bump, naming: Naming<'a>) -> Self {
         let mut bytes = Vec::new_in(arena);
         bytes.resize(naming.class.prelude(), 0);
-        Self { naming, bytes, labels: Vec::new_in(arena), relocs: Vec::new_in(arena) }
+        Self {
+            naming,
+            bytes,
+            labels: Vec::new_in(arena),
+            relocs: Vec::new_in(arena),
+        }
     }
 
     /// Offset of the next cell.
@@ -87,7 +99,11 @@ impl<'a> Encoder<'a> {
     /// Removes everything from `position` on: the caller emitted it last and no label is bound there.
     pub(crate) fn truncate(&mut self, position: u32) {
         self.bytes.truncate(position as usize);
-        while self.relocs.last().is_some_and(|reloc| reloc.cell >= position) {
+        while self
+            .relocs
+            .last()
+            .is_some_and(|reloc| reloc.cell >= position)
+        {
             self.relocs.pop();
         }
     }
@@ -124,7 +140,11 @@ impl<'a> Encoder<'a> {
         }
         if format.target > 0 {
             let field = (cell + format.target(class)) as u32;
-            self.relocs.push(Reloc { cell: cell as u32, field, label: inst.target });
+            self.relocs.push(Reloc {
+                cell: cell as u32,
+                field,
+                label: inst.target,
+            });
         }
     }
 

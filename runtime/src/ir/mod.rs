@@ -85,8 +85,11 @@ const BASES: [u16; Family::COUNT + 1] = {
 };
 
 static OPS: [OpInfo; Op::COUNT] = {
-    let mut ops =
-        [OpInfo { family: Family::Halt, form: &[], format: Format::EMPTY }; Op::COUNT];
+    let mut ops = [OpInfo {
+        family: Family::Halt,
+        form: &[],
+        format: Format::EMPTY,
+    }; Op::COUNT];
     let (mut row, mut op) = (0, 0);
     while row < Family::COUNT {
         let mut form = 0;
@@ -139,11 +142,6 @@ impl Family {
     pub(crate) fn fixed(self) -> Op {
         debug_assert!(Self::FORMS[self as usize][0].is_empty());
         Op(BASES[self as usize])
-    }
-
-    /// The row `distance` rows further down: for rows that are listed in parallel.
-    pub(crate) fn offset(self, distance: u16) -> Self {
-        Self::ALL[self as usize + distance as usize]
     }
 }
 

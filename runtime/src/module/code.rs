@@ -57,8 +57,14 @@ impl CodeMap {
     /// The code map of a module with `count` functions of its own, none of them translated.
     pub(crate) fn new(target: &Target, count: u32) -> Self {
         let stub = target.translate_ip().cast_mut();
-        let entries = (0..count).map(|index| FuncEntry { code: AtomicPtr::new(stub), index });
-        Self { entries: entries.collect(), code: Lock::default() }
+        let entries = (0..count).map(|index| FuncEntry {
+            code: AtomicPtr::new(stub),
+            index,
+        });
+        Self {
+            entries: entries.collect(),
+            code: Lock::default(),
+        }
     }
 
     /// The entry of a function by its index among those that the module defines.
@@ -90,7 +96,11 @@ impl CodeMap {
             // SAFETY: `place` gives room for the bytes, which nothing points to yet.
             unsafe { base.copy_from(finished.as_ptr(), bytes) };
             let first = base.wrapping_add(target.class().prelude());
-            code.placed.push(Placed { start: base as usize, bytes: bytes as u32, index });
+            code.placed.push(Placed {
+                start: base as usize,
+                bytes: bytes as u32,
+                index,
+            });
             // Release: who sees the address sees the code.
             entry.code.store(first, Ordering::Release);
             Ok(first.cast_const())
@@ -99,14 +109,21 @@ impl CodeMap {
 
     /// The offset in the module's bytes of the operator that the code at `offset` of function `index` came
     /// from. Nothing is kept for that: the function is translated once more.
-    pub(crate) fn wasm_offset(&self, module: &ModuleInner, index: u32, offset: u32) -> Option<usize> {
+    pub(crate) fn wasm_offset(
+        &self,
+        module: &ModuleInner,
+        index: u32,
+        offset: u32,
+    ) -> Option<usize> {
         let arena = Bump::new();
         let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
         let naming = module.engine().target().naming(entries);
         let mut map = translate::OffsetMap::new();
         translate::translate(module, index, naming, &arena, Some(&mut map)).ok()?;
         // The operators before it may have made no code, or code that was rewritten with this one's.
-        let found = map.partition_point(|(code, _)| *code <= offset).checked_sub(1)?;
+        let found = map
+            .partition_point(|(code, _)| *code <= offset)
+            .checked_sub(1)?;
         Some(map[found].1 as usize)
     }
 
@@ -123,11 +140,18 @@ impl CodeMap {
 
 /// Room for `words` more words of code.
 fn place(chunks: &mut Vec<Chunk>, words: usize) -> *mut u8 {
-    let full = chunks.last().is_none_or(|chunk| chunk.words.capacity() - chunk.used < words);
+    let full = chunks
+        .last()
+        .is_none_or(|chunk| chunk.words.capacity() - chunk.used < words);
     if full {
-        let last = chunks.last().map_or(FIRST_CHUNK / 2, |chunk| chunk.words.capacity() * 8);
+        let last = chunks
+            .last()
+            .map_or(FIRST_CHUNK / 2, |chunk| chunk.words.capacity() * 8);
         let size = (last * 2).min(MAX_CHUNK).max(words * 8);
-        chunks.push(Chunk { words: Vec::with_capacity(size / 8), used: 0 });
+        chunks.push(Chunk {
+            words: Vec::with_capacity(size / 8),
+            used: 0,
+        });
     }
     let chunk = chunks.last_mut().expect("there is one now");
     let at = chunk.words.as_mut_ptr().wrapping_add(chunk.used).cast();

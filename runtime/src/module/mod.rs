@@ -274,14 +274,6 @@ impl ModuleInner {
         self.imported_funcs
     }
 
-    pub(crate) fn num_imported_tables(&self) -> u32 {
-        self.imported_tables
-    }
-
-    pub(crate) fn num_imported_memories(&self) -> u32 {
-        self.imported_memories
-    }
-
     pub(crate) fn num_imported_globals(&self) -> u32 {
         self.imported_globals
     }

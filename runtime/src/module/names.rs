@@ -7,9 +7,7 @@ use alloc::string::{String, ToString};
 use wasmparser::{BinaryReader, Name, NameSectionReader};
 
 fn subsections(section: &[u8]) -> impl Iterator<Item = Name<'_>> {
-    NameSectionReader::new(BinaryReader::new(section, 0))
-        .into_iter()
-        .map_while(Result::ok)
+    NameSectionReader::new(BinaryReader::new(section, 0)).map_while(Result::ok)
 }
 
 /// The module's own name.

@@ -13,6 +13,10 @@ struct StoreData<T> {
     data: T,
 }
 
+/// Makes a type invariant in `T`: a store keeps host functions of exactly its `T`, so that a store of one
+/// lifetime must not become a store of another.
+type Invariant<T> = fn(T) -> T;
+
 /// Owner of instances, memories, tables, globals and functions, and of the embedder's data `T`.
 ///
 /// All of them are freed together, when the store is dropped.
@@ -20,8 +24,7 @@ pub struct Store<T> {
     /// From a box, which it owns. Everything is reached through this one pointer, so that handlers and host
     /// functions may hold copies of it.
     ptr: NonNull<StoreData<T>>,
-    // Invariant in `T`: host functions of exactly this `T` are kept inside.
-    marker: PhantomData<(StoreData<T>, fn(T) -> T)>,
+    marker: PhantomData<(StoreData<T>, Invariant<T>)>,
 }
 
 // With `std`, all that a store owns can move between threads: engines and modules are made for it, and host
@@ -36,7 +39,7 @@ unsafe impl<T: Sync> Sync for Store<T> {}
 /// A shared borrow of a [`Store`].
 pub struct StoreContext<'a, T> {
     ptr: NonNull<StoreData<T>>,
-    marker: PhantomData<(&'a StoreData<T>, fn(T) -> T)>,
+    marker: PhantomData<(&'a StoreData<T>, Invariant<T>)>,
 }
 
 /// An exclusive borrow of a [`Store`].

@@ -17,6 +17,7 @@ pub(crate) struct HostCall<'a> {
 }
 
 impl HostCall<'_> {
+    #[inline]
     pub(crate) fn store_id(&self) -> StoreId {
         // SAFETY: the store outlives the calls of its functions.
         unsafe { (*self.store.as_ptr()).id }
@@ -91,7 +92,7 @@ impl StoreInner {
         // is used through its own address, as the list may move when the call adds functions to it; it
         // is never freed before the store.
         let func: &HostFunc = unsafe {
-            let funcs = &*&raw const (*store.as_ptr()).host_funcs;
+            let funcs = &(*store.as_ptr()).host_funcs;
             &*Arc::as_ptr(&funcs[index as usize])
         };
         debug_assert_eq!(slots.len(), func.ty.area_slots() as usize);

@@ -4,7 +4,7 @@
 //! because Wasm and host functions nest: while handlers run, no reference to a store exists.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::any::Any;
+use core::{any::Any, ptr::NonNull};
 
 use crate::{Engine, Result, StoreLimits, error::bail, exec::Ctx, sync::Arc};
 
@@ -90,22 +90,19 @@ impl StoreInner {
     }
 
     /// Takes a memory, if one more is allowed.
-    pub(crate) fn add_memory(
-        &mut self,
-        memory: MemoryObj,
-    ) -> Result<core::ptr::NonNull<MemoryObj>> {
+    pub(crate) fn add_memory(&mut self, memory: MemoryObj) -> Result<NonNull<MemoryObj>> {
         self.check_counts(0, 0, 1)?;
         Ok(self.memories.add(memory))
     }
 
     /// Takes a table, if one more is allowed.
-    pub(crate) fn add_table(&mut self, table: TableObj) -> Result<core::ptr::NonNull<TableObj>> {
+    pub(crate) fn add_table(&mut self, table: TableObj) -> Result<NonNull<TableObj>> {
         self.check_counts(0, 1, 0)?;
         Ok(self.tables.add(table))
     }
 
     /// Takes a global.
-    pub(crate) fn add_global(&mut self, global: GlobalObj) -> core::ptr::NonNull<GlobalObj> {
+    pub(crate) fn add_global(&mut self, global: GlobalObj) -> NonNull<GlobalObj> {
         self.globals.add(global)
     }
 
@@ -146,6 +143,7 @@ impl StoreInner {
     }
 
     /// Panics if a handle belongs to another store.
+    #[inline]
     #[track_caller]
     pub(crate) fn check(&self, id: StoreId) {
         assert!(self.id == id, "object used with the wrong store");

@@ -39,7 +39,7 @@ mod tests {
                 let old_len = pages.len();
                 pages.grow(new_len).unwrap();
                 assert_eq!(pages.len(), new_len);
-                let (old, new) = bytes(&mut pages).split_at(old_len);
+                let (old, new) = bytes(&mut pages).split_at_mut(old_len);
                 assert!(old.iter().all(|&byte| byte == 7));
                 assert!(new.iter().all(|&byte| byte == 0));
                 new.fill(7);

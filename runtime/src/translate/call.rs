@@ -3,11 +3,7 @@
 //! Arguments are put into the slots that are theirs on the operand stack; behind the area of parameters
 //! and results the callee's frame begins.
 
-use super::{
-    Step, Translator,
-    emit::Fields,
-    stack::Content,
-};
+use super::{Step, Translator, emit::Fields, stack::Content};
 use crate::{
     exec::HEADER,
     ir::{Family, Inst},

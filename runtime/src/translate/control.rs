@@ -75,21 +75,36 @@ fn slots_of(types: &[ValType]) -> u32 {
 }
 
 /// The single types, to take slices of.
-const SINGLE: [ValType; 6] =
-    [ValType::I32, ValType::I64, ValType::F32, ValType::F64, ValType::FUNCREF, ValType::EXTERNREF];
+const SINGLE: [ValType; 6] = [
+    ValType::I32,
+    ValType::I64,
+    ValType::F32,
+    ValType::F64,
+    ValType::FUNCREF,
+    ValType::EXTERNREF,
+];
 
 impl<'m> Translator<'_, 'm> {
     fn signature(&self, ty: BlockType) -> Signature<'m> {
         match ty {
-            BlockType::Empty => Signature { params: &[], results: &[] },
+            BlockType::Empty => Signature {
+                params: &[],
+                results: &[],
+            },
             BlockType::Type(ty) => {
                 let ty = val_type(ty);
                 let at = SINGLE.iter().position(|have| *have == ty).unwrap_or(0);
-                Signature { params: &[], results: &SINGLE[at..=at] }
+                Signature {
+                    params: &[],
+                    results: &SINGLE[at..=at],
+                }
             }
             BlockType::FuncType(index) => {
                 let ty = self.module.type_at(index);
-                Signature { params: ty.param_slice(), results: ty.result_slice() }
+                Signature {
+                    params: ty.param_slice(),
+                    results: ty.result_slice(),
+                }
             }
         }
     }
@@ -117,7 +132,10 @@ impl<'m> Translator<'_, 'm> {
             inst.imm32[0] = self.zeroed;
             self.append(inst);
         }
-        let signature = Signature { params: &[], results: self.ty.result_slice() };
+        let signature = Signature {
+            params: &[],
+            results: self.ty.result_slice(),
+        };
         self.open(Kind::Function, signature);
         self.charge();
     }
@@ -135,7 +153,8 @@ impl<'m> Translator<'_, 'm> {
     /// Writes the count of operators into the instruction that charges for them.
     fn settle_fuel(&mut self) {
         if let Some((position, count)) = self.fuel {
-            self.encoder.patch_imm32(position, Family::Fuel.fixed(), count);
+            self.encoder
+                .patch_imm32(position, Family::Fuel.fixed(), count);
         }
     }
 
@@ -154,7 +173,13 @@ impl<'m> Translator<'_, 'm> {
         if self.reachable {
             self.open(kind, signature);
         } else {
-            self.open(kind, Signature { params: &[], results: signature.results });
+            self.open(
+                kind,
+                Signature {
+                    params: &[],
+                    results: signature.results,
+                },
+            );
         }
     }
 
@@ -188,7 +213,9 @@ impl<'m> Translator<'_, 'm> {
 
     pub(super) fn else_(&mut self) -> Step {
         let control = *self.controls.last().expect("validated");
-        let Kind::If(otherwise) = control.kind else { unreachable!("validated") };
+        let Kind::If(otherwise) = control.kind else {
+            unreachable!("validated")
+        };
         if self.reachable {
             self.materialise_last(control.signature.results.len())?;
             self.append_br(control.label);
@@ -302,7 +329,9 @@ impl<'m> Translator<'_, 'm> {
         let first = self.stack.len() - count;
         count == 0
             || self.stack[first].slot == control.base_slot
-                && self.stack[first..].iter().all(|entry| entry.content == Content::Temp)
+                && self.stack[first..]
+                    .iter()
+                    .all(|entry| entry.content == Content::Temp)
     }
 
     /// Moves the values that a branch to `control` carries to where they belong, without popping them.
@@ -507,7 +536,11 @@ impl<'m> Translator<'_, 'm> {
         let acc = self.acc[Bank::of(entry.ty) as usize];
         let at = |offset| {
             let in_acc = acc == super::stack::AccState::Slot(offset);
-            if in_acc { Arg::AccAndSlot(offset) } else { Arg::Slot(offset) }
+            if in_acc {
+                Arg::AccAndSlot(offset)
+            } else {
+                Arg::Slot(offset)
+            }
         };
         let arg = match entry.content {
             Content::Local { index, .. } => at(self.locals[index as usize].offset),
@@ -515,7 +548,11 @@ impl<'m> Translator<'_, 'm> {
             Content::Acc => Arg::Acc,
             Content::Temp => at(own),
         };
-        Operand { arg, ty: entry.ty, own }
+        Operand {
+            arg,
+            ty: entry.ty,
+            own,
+        }
     }
 
     /// Brings an operand into the accumulator of its type, whatever that held.
@@ -559,12 +596,20 @@ impl<'m> Translator<'_, 'm> {
                 self.constant_to_slot(&mut value)?;
                 let mut fields = Fields::new(&[]);
                 self.field(&mut fields, value)?;
-                fields.inst(if holds { Family::BrIfNez } else { Family::BrIfEqz })
+                fields.inst(if holds {
+                    Family::BrIfNez
+                } else {
+                    Family::BrIfEqz
+                })
             }
             Test::Compare(compare, negated) => {
                 let family = compare.op.family();
                 let branch = family.branch().expect("a comparison");
-                let branch = if holds != negated { branch } else { branch.negation() };
+                let branch = if holds != negated {
+                    branch
+                } else {
+                    branch.negation()
+                };
                 // The same operands without the result.
                 let (_, operands) = compare.op.form().split_last().expect("has a result");
                 match (branch, operands, compare.imm32[0]) {
@@ -577,7 +622,9 @@ impl<'m> Translator<'_, 'm> {
                         Inst { op, ..compare }
                     }
                     _ => {
-                        let op = branch.form(operands).expect("comparisons branch in every form");
+                        let op = branch
+                            .form(operands)
+                            .expect("comparisons branch in every form");
                         Inst { op, ..compare }
                     }
                 }
@@ -623,7 +670,11 @@ impl<'m> Translator<'_, 'm> {
             }
         }
         if a.in_acc() && b.in_acc() {
-            if b.arg == Arg::Acc { slot(&mut a) } else { slot(&mut b) }
+            if b.arg == Arg::Acc {
+                slot(&mut a)
+            } else {
+                slot(&mut b)
+            }
         }
         let mut fields = Fields::new(&[]);
         self.field(&mut fields, condition)?;

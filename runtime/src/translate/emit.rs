@@ -34,7 +34,13 @@ impl Fields {
     pub(super) fn new(imm32: &[u32]) -> Self {
         let mut inst = Inst::new(Op(0));
         inst.imm32[..imm32.len()].copy_from_slice(imm32);
-        Self { classes: [Class::A; 4], len: 0, slots: 0, imms: imm32.len(), inst }
+        Self {
+            classes: [Class::A; 4],
+            len: 0,
+            slots: 0,
+            imms: imm32.len(),
+            inst,
+        }
     }
 
     pub(super) fn acc(&mut self) {
@@ -66,7 +72,9 @@ impl Fields {
     /// The instruction of `family` with these operands.
     pub(super) fn inst(&self, family: Family) -> Inst {
         let form = &self.classes[..self.len];
-        let op = family.form(form).unwrap_or_else(|| panic!("{family:?} has no form {form:?}"));
+        let op = family
+            .form(form)
+            .unwrap_or_else(|| panic!("{family:?} has no form {form:?}"));
         Inst { op, ..self.inst }
     }
 }
@@ -103,7 +111,12 @@ impl Translator<'_, '_> {
         let position = self.encoder.position();
         self.encoder.emit(&inst);
         self.scratch = 0;
-        self.last = Some(Last { inst, position, result: None, negated: false });
+        self.last = Some(Last {
+            inst,
+            position,
+            result: None,
+            negated: false,
+        });
     }
 
     /// Writes the comparison with zero that the last instruction still waits for.
@@ -218,7 +231,12 @@ impl Translator<'_, '_> {
     }
 
     /// Appends an instruction whose result goes to the accumulator, and pushes the result.
-    pub(super) fn append_result(&mut self, family: Family, mut fields: Fields, ty: ValType) -> Step {
+    pub(super) fn append_result(
+        &mut self,
+        family: Family,
+        mut fields: Fields,
+        ty: ValType,
+    ) -> Step {
         let bank = Bank::of(ty);
         if let AccState::Entry(_) = self.acc[bank as usize] {
             // What is there would be lost. Fields that refer to slots stay valid.
@@ -236,16 +254,22 @@ impl Translator<'_, '_> {
     /// Makes the last instruction write its result to the slot at `offset` as well, if it can.
     fn retarget(&mut self, bank: Bank, offset: i32) -> bool {
         self.settle_last();
-        let Some(near) = Self::near(offset) else { return false };
+        let Some(near) = Self::near(offset) else {
+            return false;
+        };
         let Some(last) = self.last else { return false };
         if last.result != Some(bank) {
             return false;
         }
         let form = last.inst.op.form();
-        let Some((Class::A, operands)) = form.split_last() else { return false };
+        let Some((Class::A, operands)) = form.split_last() else {
+            return false;
+        };
         let mut with_slot = [Class::S; 4];
         with_slot[..operands.len()].copy_from_slice(operands);
-        let Some(op) = last.inst.op.family().form(&with_slot[..form.len()]) else { return false };
+        let Some(op) = last.inst.op.family().form(&with_slot[..form.len()]) else {
+            return false;
+        };
         let mut inst = Inst { op, ..last.inst };
         inst.slots[operands.iter().filter(|class| **class == Class::S).count()] = near;
         self.encoder.truncate(last.position);

@@ -47,7 +47,11 @@ impl Translator<'_, '_> {
         let constant = Self::constant_address(address, offset);
         // An integer address and value cannot both be in the one accumulator.
         if Bank::of(value.ty) == Bank::Int && value.in_acc() && address.in_acc() {
-            let other = if value.arg == Arg::Acc { &mut address } else { &mut value };
+            let other = if value.arg == Arg::Acc {
+                &mut address
+            } else {
+                &mut value
+            };
             if let Arg::AccAndSlot(at) = other.arg {
                 other.arg = Arg::Slot(at);
             }

@@ -153,7 +153,11 @@ impl<'a, 'm> Translator<'a, 'm> {
         let mut locals = Vec::with_capacity_in(ty.params().len(), arena);
         let mut offset = -((HEADER as i32) + 8 * ty.area_slots() as i32);
         for param in ty.params() {
-            locals.push(Local { offset, ty: param, newest: NONE });
+            locals.push(Local {
+                offset,
+                ty: param,
+                newest: NONE,
+            });
             offset += 8 * param.slots() as i32;
         }
         Self {
@@ -196,7 +200,10 @@ impl<'a, 'm> Translator<'a, 'm> {
                 self.frame,
             ))));
         }
-        Ok(Function { encoder: self.encoder, frame_bytes: self.frame as u32 })
+        Ok(Function {
+            encoder: self.encoder,
+            frame_bytes: self.frame as u32,
+        })
     }
 
     fn declare_locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> Step {
@@ -205,11 +212,16 @@ impl<'a, 'm> Translator<'a, 'm> {
             let ty = val_type(ty);
             for _ in 0..count {
                 let offset = (8 * self.zeroed) as i32;
-                self.locals.push(Local { offset, ty, newest: NONE });
+                self.locals.push(Local {
+                    offset,
+                    ty,
+                    newest: NONE,
+                });
                 self.zeroed += ty.slots();
             }
         }
-        self.frame = 8 * u64::from(self.zeroed);
+        // `Enter` works in steps of four slots.
+        self.frame = 8 * u64::from(self.zeroed.next_multiple_of(4));
         Ok(())
     }
 }

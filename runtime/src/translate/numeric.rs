@@ -88,7 +88,12 @@ impl Translator<'_, '_> {
     /// `i32.eqz`. Of a comparison, it is the opposite comparison; where there is none, as for floats, it
     /// waits for the branch that usually comes next.
     pub(super) fn i32_eqz(&mut self) -> Step {
-        if let Some(Last { inst, result: Some(Bank::Int), negated: false, .. }) = self.last
+        if let Some(Last {
+            inst,
+            result: Some(Bank::Int),
+            negated: false,
+            ..
+        }) = self.last
             && let Some(branch) = inst.op.family().branch()
             && self.stack.last().is_some_and(|top| {
                 top.content == super::stack::Content::Acc && top.ty == ValType::I32
@@ -97,7 +102,9 @@ impl Translator<'_, '_> {
             match branch.negation().comparison() {
                 Some(opposite) => {
                     self.take_last();
-                    let op = opposite.form(inst.op.form()).expect("comparisons have the same forms");
+                    let op = opposite
+                        .form(inst.op.form())
+                        .expect("comparisons have the same forms");
                     self.append(crate::ir::Inst { op, ..inst });
                     self.mark_result(Bank::Int);
                 }

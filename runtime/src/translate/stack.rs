@@ -100,12 +100,18 @@ impl Translator<'_, '_> {
 
     /// Notes that the frame reaches up to the end of the temporary slot before `slot`.
     pub(super) fn reserve(&mut self, slot: u32) {
-        self.frame = self.frame.max(8 * (u64::from(self.zeroed) + u64::from(slot)));
+        self.frame = self
+            .frame
+            .max(8 * (u64::from(self.zeroed) + u64::from(slot)));
     }
 
     /// Pushes an entry.
     pub(super) fn push(&mut self, content: Content, ty: ValType) {
-        self.stack.push(Entry { content, ty, slot: self.height });
+        self.stack.push(Entry {
+            content,
+            ty,
+            slot: self.height,
+        });
         self.height += ty.slots();
         self.reserve(self.height);
     }
@@ -130,13 +136,20 @@ impl Translator<'_, '_> {
 
     /// Pops an entry.
     pub(super) fn pop(&mut self) -> Operand {
-        let entry = self.stack.pop().expect("validation has counted the operands");
+        let entry = self
+            .stack
+            .pop()
+            .expect("validation has counted the operands");
         self.height = entry.slot;
         self.settled = self.settled.min(self.stack.len());
         let own = self.temp_offset(entry.slot);
         let acc = &mut self.acc[Bank::of(entry.ty) as usize];
         let at = |offset| {
-            if *acc == AccState::Slot(offset) { Arg::AccAndSlot(offset) } else { Arg::Slot(offset) }
+            if *acc == AccState::Slot(offset) {
+                Arg::AccAndSlot(offset)
+            } else {
+                Arg::Slot(offset)
+            }
         };
         let arg = match entry.content {
             Content::Local { index, older } => {
@@ -151,7 +164,11 @@ impl Translator<'_, '_> {
             }
             Content::Temp => at(own),
         };
-        Operand { arg, ty: entry.ty, own }
+        Operand {
+            arg,
+            ty: entry.ty,
+            own,
+        }
     }
 
     /// Drops entries until `len` are left.
@@ -210,14 +227,18 @@ impl Translator<'_, '_> {
 
     /// Takes an entry that stands for a local out of the local's list.
     fn unlink(&mut self, entry: u32) {
-        let Content::Local { index, older } = self.stack[entry as usize].content else { return };
+        let Content::Local { index, older } = self.stack[entry as usize].content else {
+            return;
+        };
         let mut at = self.locals[index as usize].newest;
         if at == entry {
             self.locals[index as usize].newest = older;
             return;
         }
         while at != NONE {
-            let Content::Local { older: next, .. } = &mut self.stack[at as usize].content else { return };
+            let Content::Local { older: next, .. } = &mut self.stack[at as usize].content else {
+                return;
+            };
             if *next == entry {
                 *next = older;
                 return;
@@ -247,7 +268,10 @@ impl Translator<'_, '_> {
     fn settle_from(&mut self, first: usize) -> Step {
         // The newest first: it may be what the last instruction made.
         for entry in (first..self.stack.len()).rev() {
-            if matches!(self.stack[entry].content, Content::Acc | Content::Local { .. }) {
+            if matches!(
+                self.stack[entry].content,
+                Content::Acc | Content::Local { .. }
+            ) {
                 self.materialise(entry as u32)?;
             }
         }
@@ -301,4 +325,3 @@ impl Translator<'_, '_> {
         }
     }
 }
-

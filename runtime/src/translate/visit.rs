@@ -6,8 +6,8 @@ use super::{Step, Stop, Translator, numeric::Order};
 use crate::{
     Error,
     ir::Family,
-    types::ValType::{F32, F64, I32, I64},
     types::ValType,
+    types::ValType::{F32, F64, I32, I64},
 };
 
 /// Calls of `binary` and `unary` for operators that have the names of rows.
