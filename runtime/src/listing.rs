@@ -39,8 +39,8 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
         entries: (0, 0),
         shared_acc: cfg!(target_pointer_width = "64"),
     };
-    let mut map = translate::OffsetMap::new();
-    let function = translate::translate(inner, defined, naming, &arena, Some(&mut map))?;
+    let mut function = translate::translate(inner, defined, naming, &arena, true)?;
+    let map = function.map.take().unwrap_or_default();
     let code = function.finish(0);
 
     let frame = u32::from_le_bytes([code[0], code[1], code[2], code[3]]);

@@ -118,10 +118,40 @@ impl<'a> Encoder<'a> {
 
     /// Appends an instruction.
     pub(crate) fn emit(&mut self, inst: &Inst) {
+        let cell = self.bytes.len();
+        self.bytes
+            .resize(cell + inst.op.format().size(self.naming.class), 0);
+        self.write(cell, inst);
+    }
+
+    /// Replaces the instruction at `position`, which is `old` and has no target, by one without a target
+    /// too. What comes after it moves by the bytes returned; no label is bound there.
+    pub(crate) fn replace(&mut self, position: u32, old: Op, inst: &Inst) -> u32 {
+        let size = |op: Op| op.format().size(self.naming.class);
+        let (cell, end) = (position as usize, self.bytes.len());
+        let (before, after) = (size(old), size(inst.op));
+        debug_assert!(before <= after && inst.op.format().target == 0);
+        let grown = after - before;
+        if grown > 0 {
+            self.bytes.resize(end + grown, 0);
+            self.bytes.copy_within(cell + before..end, cell + after);
+            self.bytes[cell..cell + after].fill(0);
+            for reloc in self.relocs.iter_mut().rev() {
+                if reloc.cell <= position {
+                    break;
+                }
+                reloc.cell += grown as u32;
+                reloc.field += grown as u32;
+            }
+        }
+        self.write(cell, inst);
+        grown as u32
+    }
+
+    /// Writes an instruction at `cell`.
+    fn write(&mut self, cell: usize, inst: &Inst) {
         let class = self.naming.class;
         let format = inst.op.format();
-        let cell = self.bytes.len();
-        self.bytes.resize(cell + format.size(class), 0);
         match class {
             CellClass::Direct64 => self.put(cell, (self.handler(inst.op) as u64).to_le_bytes()),
             CellClass::Direct32 => self.put(cell, (self.handler(inst.op) as u32).to_le_bytes()),

@@ -89,7 +89,7 @@ impl CodeMap {
             code.arena.reset();
             let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
             let function =
-                translate::translate(module, index, target.naming(entries), &code.arena, None)?;
+                translate::translate(module, index, target.naming(entries), &code.arena, false)?;
             let bytes = function.len();
             let base = place(&mut code.chunks, bytes.div_ceil(8));
             let finished = function.finish(base.expose_provenance());
@@ -118,8 +118,9 @@ impl CodeMap {
         let arena = Bump::new();
         let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
         let naming = module.engine().target().naming(entries);
-        let mut map = translate::OffsetMap::new();
-        translate::translate(module, index, naming, &arena, Some(&mut map)).ok()?;
+        let map = translate::translate(module, index, naming, &arena, true)
+            .ok()?
+            .map?;
         // The operators before it may have made no code, or code that was rewritten with this one's.
         let found = map
             .partition_point(|(code, _)| *code <= offset)

@@ -236,6 +236,7 @@ impl<'m> Translator<'_, 'm> {
     /// Entries in the accumulators have all been popped or left behind.
     fn acc_lost(&mut self) {
         self.acc = [super::stack::AccState::Empty; 3];
+        self.producers = [None; 3];
     }
 
     fn push_temps(&mut self, types: &[ValType]) {

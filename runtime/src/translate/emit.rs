@@ -137,6 +137,9 @@ impl Translator<'_, '_> {
     pub(super) fn take_last(&mut self) -> Option<Inst> {
         let last = self.last.take()?;
         self.encoder.truncate(last.position);
+        if let Some(bank) = last.result {
+            self.producers[bank as usize] = None;
+        }
         Some(last.inst)
     }
 
@@ -144,6 +147,7 @@ impl Translator<'_, '_> {
     pub(super) fn mark_result(&mut self, bank: Bank) {
         if let Some(last) = &mut self.last {
             last.result = Some(bank);
+            self.producers[bank as usize] = Some((last.position, last.inst));
         }
     }
 
@@ -251,30 +255,80 @@ impl Translator<'_, '_> {
         Ok(())
     }
 
-    /// Makes the last instruction write its result to the slot at `offset` as well, if it can.
-    fn retarget(&mut self, bank: Bank, offset: i32) -> bool {
-        self.settle_last();
-        let Some(near) = Self::near(offset) else {
-            return false;
-        };
-        let Some(last) = self.last else { return false };
-        if last.result != Some(bank) {
-            return false;
-        }
-        let form = last.inst.op.form();
-        let Some((Class::A, operands)) = form.split_last() else {
-            return false;
+    /// `inst`, whose result goes to the accumulator, with the slot at `offset` as its destination as well.
+    fn with_slot(inst: Inst, offset: i32) -> Option<Inst> {
+        let near = Self::near(offset)?;
+        let form = inst.op.form();
+        let (Class::A, operands) = form.split_last()? else {
+            return None;
         };
         let mut with_slot = [Class::S; 4];
         with_slot[..operands.len()].copy_from_slice(operands);
-        let Some(op) = last.inst.op.family().form(&with_slot[..form.len()]) else {
+        let op = inst.op.family().form(&with_slot[..form.len()])?;
+        let mut inst = Inst { op, ..inst };
+        let slots = operands.iter().filter(|class| **class == Class::S);
+        inst.slots[slots.count()] = near;
+        Some(inst)
+    }
+
+    /// Makes the last instruction write its result to the slot at `offset` as well, if it can.
+    fn retarget(&mut self, bank: Bank, offset: i32) -> bool {
+        self.settle_last();
+        if let Some(last) = self.last
+            && last.result == Some(bank)
+            && let Some(inst) = Self::with_slot(last.inst, offset)
+        {
+            self.encoder.truncate(last.position);
+            self.append_raw(inst);
+            self.producers[bank as usize] = None;
+            return true;
+        }
+        false
+    }
+
+    /// The same for the instruction that made what is in the accumulator, also if it is not the last. The
+    /// slot must be one that no instruction since then has had to do with.
+    fn retarget_producer(&mut self, bank: Bank, offset: i32) -> bool {
+        if self.retarget(bank, offset) {
+            return true;
+        }
+        let Some((position, inst)) = self.producers[bank as usize].take() else {
             return false;
         };
-        let mut inst = Inst { op, ..last.inst };
-        inst.slots[operands.iter().filter(|class| **class == Class::S).count()] = near;
-        self.encoder.truncate(last.position);
-        self.append_raw(inst);
+        let Some(with_slot) = Self::with_slot(inst, offset) else {
+            return false;
+        };
+        let grown = self.encoder.replace(position, inst.op, &with_slot);
+        self.moved(position, grown);
         true
+    }
+
+    /// Notes that the code after the cell at `position` has moved.
+    fn moved(&mut self, position: u32, grown: u32) {
+        if let Some(last) = &mut self.last {
+            last.position += if last.position > position { grown } else { 0 };
+        }
+        for (producer, _) in self.producers.iter_mut().flatten() {
+            *producer += if *producer > position { grown } else { 0 };
+        }
+        if let Some(map) = &mut self.map {
+            let moved = map
+                .iter_mut()
+                .rev()
+                .take_while(|(code, _)| *code > position);
+            moved.for_each(|(code, _)| *code += grown);
+        }
+    }
+
+    /// Stores the accumulator of `ty`, which holds an entry of the operand stack, in the entry's own slot.
+    pub(super) fn store_acc_in_own(&mut self, ty: ValType, own: i32) -> Step {
+        let bank = Bank::of(ty);
+        if self.retarget_producer(bank, own) {
+            self.wrote_slot(own);
+            self.acc[bank as usize] = AccState::Slot(own);
+            return Ok(());
+        }
+        self.move_acc(ty, own)
     }
 
     /// Stores the accumulator of `ty` in the slot at `offset`; it stays in the accumulator.

@@ -124,6 +124,8 @@ impl Translator<'_, '_> {
         inst.imm32[..imms.len()].copy_from_slice(imms);
         self.append(inst);
         if let Some(ty) = result {
+            // Its only form leaves the result in the accumulator.
+            self.producers[Bank::of(ty) as usize] = None;
             self.push_acc(ty);
         }
         Ok(())
@@ -160,6 +162,8 @@ impl Translator<'_, '_> {
         inst.imm32[..imms.len()].copy_from_slice(imms);
         self.append(inst);
         if let Some(ty) = result {
+            // Its only form leaves the result in the accumulator.
+            self.producers[Bank::of(ty) as usize] = None;
             self.push_acc(ty);
         }
         Ok(())

@@ -31,7 +31,7 @@ use wasmparser::BinaryReaderError;
 use crate::{
     Error, Result,
     exec::HEADER,
-    ir::{Encoder, encode::Naming},
+    ir::{Encoder, Inst, encode::Naming},
     module::{ModuleInner, val_type},
     types::{FuncType, ValType},
 };
@@ -46,6 +46,8 @@ pub(crate) type OffsetMap = Map<(u32, u32)>;
 pub(crate) struct Function<'a> {
     encoder: Encoder<'a>,
     frame_bytes: u32,
+    /// If it was asked for.
+    pub(crate) map: Option<OffsetMap>,
 }
 
 impl<'a> Function<'a> {
@@ -60,22 +62,21 @@ impl<'a> Function<'a> {
     }
 }
 
-/// Translates the `index`-th function that the module defines. `map` is filled if it is given.
+/// Translates the `index`-th function that the module defines, and records the offsets of its operators if
+/// `record` says so.
 pub(crate) fn translate<'a>(
     module: &'a ModuleInner,
     index: u32,
     naming: Naming<'a>,
     arena: &'a Bump,
-    mut map: Option<&mut OffsetMap>,
+    record: bool,
 ) -> Result<Function<'a>> {
     // Frames that a slot field can reach from end to end are the rule. The exception is found out on the
     // way, and translated again with a window of scratch slots.
     for window in [false, true] {
-        if let Some(map) = &mut map {
-            map.clear();
-        }
-        let translator = Translator::new(module, index, naming, arena, window);
-        match translator.run(map.as_deref_mut()) {
+        let mut translator = Translator::new(module, index, naming, arena, window);
+        translator.map = record.then(OffsetMap::new);
+        match translator.run() {
             Ok(function) => return Ok(function),
             Err(Stop::FarSlot) if !window => {}
             Err(Stop::FarSlot) => unreachable!("the window makes every slot reachable"),
@@ -131,6 +132,9 @@ struct Translator<'a, 'm> {
     controls: Vec<'a, Control<'m>>,
     acc: [AccState; 3],
     last: Option<Last>,
+    /// For each accumulator, where the instruction is that left its content there alone.
+    producers: [Option<(u32, Inst)>; 3],
+    map: Option<OffsetMap>,
     /// Highest slot in use so far, in bytes from `sp`.
     frame: u64,
     /// Where there are scratch slots, and which is next.
@@ -173,6 +177,8 @@ impl<'a, 'm> Translator<'a, 'm> {
             controls: Vec::new_in(arena),
             acc: [AccState::Empty; 3],
             last: None,
+            producers: [None; 3],
+            map: None,
             frame: 0,
             window,
             scratch: 0,
@@ -181,14 +187,14 @@ impl<'a, 'm> Translator<'a, 'm> {
         }
     }
 
-    fn run(mut self, mut map: Option<&mut OffsetMap>) -> Step<Function<'a>> {
+    fn run(mut self) -> Step<Function<'a>> {
         let body = self.module.func_body(self.index);
         self.declare_locals(&body)?;
         self.begin_function();
         let mut operators = body.get_operators_reader()?;
         while !self.controls.is_empty() {
             let (operator, offset) = operators.read_with_offset()?;
-            if let Some(map) = &mut map {
+            if let Some(map) = &mut self.map {
                 map.push((self.encoder.position(), offset as u32));
             }
             self.visit(&operator)?;
@@ -203,6 +209,7 @@ impl<'a, 'm> Translator<'a, 'm> {
         Ok(Function {
             encoder: self.encoder,
             frame_bytes: self.frame as u32,
+            map: self.map,
         })
     }
 

@@ -191,6 +191,7 @@ impl Translator<'_, '_> {
     pub(super) fn forget_accs(&mut self) {
         debug_assert!(!self.acc.iter().any(|acc| matches!(acc, AccState::Entry(_))));
         self.acc = [AccState::Empty; 3];
+        self.producers = [None; 3];
     }
 
     /// Frees the accumulator of `bank`: an entry that is there moves to its own slot.
@@ -214,7 +215,7 @@ impl Translator<'_, '_> {
         let own = self.own_offset(entry);
         match content {
             Content::Temp => return Ok(()),
-            Content::Acc => self.store_acc(ty, own)?,
+            Content::Acc => self.store_acc_in_own(ty, own)?,
             Content::Const(bits) => self.store_const(own, bits)?,
             Content::Local { index, .. } => {
                 self.unlink(entry);
