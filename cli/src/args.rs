@@ -101,14 +101,11 @@ Examples:
   teff inspect app.wasm                    everything but code
   teff inspect --ir=main app.wasm          the code of one function, by name
   teff inspect --ir=17 app.wasm            ... or by index, imports first
-  teff inspect --ir --form compact x.wat   the code of all functions, in the compact form")]
+  teff inspect --ir app.wat                the code of all functions")]
 pub(crate) struct Inspect {
     /// Print register code: of one function, or of all
     #[arg(long, value_name = "FUNC", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(crate) ir: Option<String>,
-    /// Which form of register code
-    #[arg(long, value_enum, default_value_t = FormArg::Direct, requires = "ir")]
-    pub(crate) form: FormArg,
     /// The module, binary or text (- is standard input)
     pub(crate) file: PathBuf,
 }

@@ -14,7 +14,7 @@ use crate::{features, ir, summary};
 pub(crate) fn inspect(args: &Inspect) -> Result<()> {
     let source = Source::open(&args.file)?;
     let text = match &args.ir {
-        Some(func) => ir::text(&source, func, args.form.into())?,
+        Some(func) => ir::text(&source, func)?,
         None => overview(&source, &args.file)?,
     };
     let mut stdout = io::stdout().lock();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use teff_runtime::{CodeForm, Config, Engine};
+use teff_runtime::Engine;
 use wasmparser::{ExternalKind, KnownCustom, Name, Parser, Payload, TypeRef};
 
 use crate::failure::{Failure, Result};
@@ -20,10 +20,8 @@ struct Functions {
 }
 
 /// The code of the function `wanted`, a name or an index; of all functions if it is empty.
-pub(crate) fn text(source: &Source, wanted: &str, form: CodeForm) -> Result<String> {
-    let mut config = Config::new();
-    config.code_form(form);
-    let engine = Engine::new(&config).map_err(Failure::message)?;
+pub(crate) fn text(source: &Source, wanted: &str) -> Result<String> {
+    let engine = Engine::default();
     let module = source.module(&engine)?;
     let functions = Functions::read(&source.binary()?).map_err(Failure::message)?;
     let indices = match wanted {

@@ -76,30 +76,23 @@ fn a_module_that_teff_does_not_run_is_shown() {
 fn register_code() {
     let dir = scratch("inspect_ir");
     let path = file(&dir, "m.wat", MODULE);
-    let ir =
-        |option: &str, form: &str| run(teff().args(["inspect", option, "--form", form]).arg(&path));
-    for form in ["direct", "compact"] {
-        let all = ir("--ir", form);
-        assert_eq!((all.status, all.stderr.as_str()), (Some(0), ""), "{all:?}");
-        assert!(all.stdout.contains("function 1 setup\n"), "{}", all.stdout);
-        assert!(all.stdout.contains("function 2 sum\n"), "{}", all.stdout);
-        assert!(all.stdout.contains("i32.add"), "{}", all.stdout);
-        let (by_name, by_export, by_index) = (
-            ir("--ir=sum", form),
-            ir("--ir=total", form),
-            ir("--ir=2", form),
-        );
-        assert!(
-            by_name.stdout.starts_with("function 2 sum\n"),
-            "{by_name:?}"
-        );
-        assert!(by_name.stdout.contains("i32.add") && !by_name.stdout.contains("setup"));
-        assert_eq!(by_name.stdout, by_export.stdout);
-        assert_eq!(by_name.stdout, by_index.stdout);
-    }
-    ir("--ir=nothing", "direct").is_refused_with(&["nothing", "there are 3"]);
-    ir("--ir=3", "direct").is_refused_with(&["--ir=3"]);
-    ir("--ir=0", "direct").is_refused_with(&["--ir=0", "imported"]);
+    let ir = |option: &str| run(teff().args(["inspect", option]).arg(&path));
+    let all = ir("--ir");
+    assert_eq!((all.status, all.stderr.as_str()), (Some(0), ""), "{all:?}");
+    assert!(all.stdout.contains("function 1 setup\n"), "{}", all.stdout);
+    assert!(all.stdout.contains("function 2 sum\n"), "{}", all.stdout);
+    assert!(all.stdout.contains("i32.add"), "{}", all.stdout);
+    let (by_name, by_export, by_index) = (ir("--ir=sum"), ir("--ir=total"), ir("--ir=2"));
+    assert!(
+        by_name.stdout.starts_with("function 2 sum\n"),
+        "{by_name:?}"
+    );
+    assert!(by_name.stdout.contains("i32.add") && !by_name.stdout.contains("setup"));
+    assert_eq!(by_name.stdout, by_export.stdout);
+    assert_eq!(by_name.stdout, by_index.stdout);
+    ir("--ir=nothing").is_refused_with(&["nothing", "there are 3"]);
+    ir("--ir=3").is_refused_with(&["--ir=3"]);
+    ir("--ir=0").is_refused_with(&["--ir=0", "imported"]);
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
         class: CellClass::Compact,
         handlers: &[],
         entries: (0, 0),
+        shared_acc: cfg!(target_pointer_width = "64"),
     };
     let mut map = translate::OffsetMap::new();
     let function = translate::translate(inner, defined, naming, &arena, Some(&mut map))?;

@@ -2,7 +2,7 @@
 //! engine only whether it accepts a module.
 
 use teff_runtime::{Engine, Module};
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
 /// For each feature, the smallest module that is invalid without it, in text form.
 const PROBES: &[(WasmFeatures, &str)] = &[
@@ -112,8 +112,19 @@ fn is_valid(module: &[u8], features: WasmFeatures) -> bool {
         .is_ok()
 }
 
+/// The names of the modules that a valid module imports from.
+pub(crate) fn imported_modules(module: &[u8]) -> Vec<&str> {
+    let mut names = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        if let Ok(Payload::ImportSection(imports)) = payload {
+            names.extend(imports.into_imports().flatten().map(|import| import.module));
+        }
+    }
+    names
+}
+
 /// The features' names as proposals are called: `simd`, `relaxed-simd`.
-fn names(features: WasmFeatures) -> String {
+pub(crate) fn names(features: WasmFeatures) -> String {
     let names: Vec<_> = features
         .iter_names()
         .map(|(name, _)| name.to_lowercase().replace('_', "-"))

@@ -8,7 +8,8 @@
 //! pool       many files at once   a thread and a time limit for each
 //!   │
 //! runner     one file             what each directive asserts
-//!   │                             (features: what a refused module needs; spectest: host module)
+//!   │                             (state: modules and instances; spectest: the host module;
+//!   │                             features: what a refused module needs)
 //! result     sums, JSON           and table, for people
 //! ```
 //!
@@ -21,6 +22,7 @@ pub mod result;
 mod runner;
 mod script;
 mod spectest;
+mod state;
 pub mod suite;
 pub mod table;
 mod value;

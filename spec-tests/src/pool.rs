@@ -13,8 +13,9 @@ use teff_runtime::{Backend, CodeForm, Config, Engine, Result};
 
 use crate::features::Supported;
 use crate::result::{DirectiveResult, FileResult, RunResult, Status};
-use crate::runner::{Rules, Runner};
+use crate::runner::Runner;
 use crate::script::{ParseError, Script};
+use crate::state::Rules;
 use crate::suite::{Suite, SuiteFile};
 
 /// A file with its script.
@@ -140,26 +141,45 @@ fn run_script(
     rules: Rules,
     time_limit: Duration,
 ) -> Vec<DirectiveResult> {
+    let engine = engine.clone();
+    supervise(script, time_limit, move |script, sink| {
+        let runner = Runner::new(&engine, rules);
+        runner
+            .map_err(|error| format!("cannot set up a store: {error}"))?
+            .run(script, sink);
+        Ok(())
+    })
+}
+
+/// What gives results to whom they are passed, until it is done or cannot go on.
+trait Job:
+    FnOnce(&Script, &mut dyn FnMut(DirectiveResult)) -> std::result::Result<(), String> + Send + 'static
+{
+}
+
+impl<F> Job for F where
+    F: FnOnce(&Script, &mut dyn FnMut(DirectiveResult)) -> std::result::Result<(), String>
+        + Send
+        + 'static
+{
+}
+
+/// Runs `job` on a thread, for so long at most; one result for every directive, whatever happens.
+fn supervise(script: &Arc<Script>, time_limit: Duration, job: impl Job) -> Vec<DirectiveResult> {
     let results = Results::default();
     let (sender, receiver) = channel();
-    let job = {
-        let (script, engine, results) = (script.clone(), engine.clone(), results.clone());
+    let work = {
+        let (script, results) = (script.clone(), results.clone());
         move || {
-            let sink = |result| lock(&results).push(result);
-            let run = || match Runner::new(&engine, rules) {
-                Ok(mut runner) => {
-                    runner.run(&script, sink);
-                    Ok(())
-                }
-                Err(error) => Err(format!("cannot set up a store: {error}")),
-            };
-            let outcome = catch_unwind(AssertUnwindSafe(run))
+            let mut sink = |result| lock(&results).push(result);
+            let run = AssertUnwindSafe(|| job(&script, &mut sink));
+            let outcome = catch_unwind(run)
                 .unwrap_or_else(|panic| Err(format!("panicked: {}", text_of(&*panic))));
             // Nobody listens any more after the time limit.
             let _ = sender.send(outcome);
         }
     };
-    let outcome = match thread::Builder::new().stack_size(STACK).spawn(job) {
+    let outcome = match thread::Builder::new().stack_size(STACK).spawn(work) {
         Err(error) => Err(format!("cannot start a thread: {error}")),
         Ok(_) => match receiver.recv_timeout(time_limit) {
             Ok(outcome) => outcome,
@@ -237,4 +257,70 @@ fn parallel<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<
     });
     results.sort_by_key(|(i, _)| *i);
     results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSED: DirectiveResult = DirectiveResult {
+        line: 1,
+        kind: "module",
+        status: Status::Passed,
+    };
+
+    fn statuses(job: impl Job) -> Vec<Status> {
+        let script = Script::parse("(module)\n(invoke \"f\")\n(invoke \"g\")").unwrap();
+        let results = supervise(&Arc::new(script), Duration::from_millis(200), job);
+        assert_eq!(
+            results.iter().map(|result| result.line).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
+        results.into_iter().map(|result| result.status).collect()
+    }
+
+    /// The directive that did not end, and the one that did not start.
+    fn failed(message: &str) -> [Status; 3] {
+        let rest = "not run, because of the failure above";
+        [
+            Status::Passed,
+            Status::Failed(message.into()),
+            Status::Failed(rest.into()),
+        ]
+    }
+
+    #[test]
+    fn a_panic_fails_the_rest_of_its_script() {
+        let panics = |_: &Script, sink: &mut dyn FnMut(DirectiveResult)| {
+            sink(PASSED);
+            std::panic::resume_unwind(Box::new("like this"))
+        };
+        assert_eq!(statuses(panics), failed("panicked: like this"));
+    }
+
+    #[test]
+    fn a_hang_fails_the_rest_of_its_script() {
+        let hangs = |_: &Script, sink: &mut dyn FnMut(DirectiveResult)| {
+            sink(PASSED);
+            loop {
+                thread::park();
+            }
+        };
+        assert_eq!(statuses(hangs), failed("not done after 0 seconds"));
+    }
+
+    #[test]
+    fn results_keep_the_order_of_the_items() {
+        let items: Vec<u64> = (0..100).collect();
+        let doubled = parallel(&items, |item| {
+            thread::sleep(Duration::from_micros(100 - item));
+            item * 2
+        });
+        assert!(
+            doubled
+                .iter()
+                .enumerate()
+                .all(|(i, item)| *item == i as u64 * 2)
+        );
+    }
 }

@@ -1,114 +1,37 @@
-//! Runs one script: the state that directives work on, and what each of them asserts. Knows teff's
-//! public API; knows nothing of `wast`, files, threads or output.
+//! Runs one script: what each directive does to the state, and what it asserts. Knows teff's public API;
+//! knows nothing of `wast`, files, threads or output.
 
-use std::collections::HashMap;
+use teff_runtime::{Engine, Module, Result as TeffResult, Trap, Val};
 
-use teff_runtime::{
-    Engine, Error, Instance, Linker, Module, Result as TeffResult, Store, Trap, Val,
-};
-use wasmparser::WasmFeatures;
-
-use crate::features::{Supported, is_wasm3};
+use crate::features::is_wasm3;
 use crate::result::{DirectiveResult, Status};
 use crate::script::{Action, Command, Invoke, ModuleSource, Script};
-use crate::spectest;
+use crate::state::{Rules, State, Stop, failed};
 use crate::value::{Expected, show};
 
-/// How directives are judged.
-#[derive(Copy, Clone, Debug)]
-pub(crate) struct Rules {
-    /// What the engine accepts.
-    pub(crate) supported: Supported,
-    /// Features past Wasm 3.0 that the file is about.
-    pub beyond_wasm3: WasmFeatures,
-    /// May the file be wrong about what Wasm 3.0 accepts?
-    pub(crate) older_than_wasm3: bool,
-    /// Must the messages of refused modules be the specification's?
-    pub(crate) strict_messages: bool,
-}
-
-/// Why a directive could not be judged.
-#[derive(Clone, Debug)]
-enum Stop {
-    Failed(String),
-    /// The feature missing, and whether it is a module that the directive only uses that needs it.
-    Missing {
-        feature: String,
-        used: bool,
-    },
-    /// Another reason to leave the directive out.
-    Skipped(&'static str),
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<Stop> for Status {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Failed(message) => Self::Failed(message),
-            Stop::Missing {
-                feature,
-                used: false,
-            } => Self::Skipped(format!("needs {feature}")),
-            Stop::Missing {
-                feature,
-                used: true,
-            } => Self::Skipped(format!("uses a module that needs {feature}")),
-            Stop::Skipped(reason) => Self::Skipped(reason.into()),
-        }
-    }
-}
-
-fn failed<T>(message: impl Into<String>) -> Result<T, Stop> {
-    Err(Stop::Failed(message.into()))
-}
-
-/// The state of a script.
+/// The state of a script, and how its directives are judged.
 pub(crate) struct Runner {
-    engine: Engine,
+    state: State,
     rules: Rules,
-    store: Store<()>,
-    spectest: Vec<(&'static str, teff_runtime::Extern)>,
-    linker: Linker<()>,
-    /// The last definition, and those with a name.
-    definition: Option<Result<Module, Stop>>,
-    definitions: HashMap<String, Result<Module, Stop>>,
-    /// The last instance, and those with a name.
-    current: Option<Result<Instance, Stop>>,
-    instances: HashMap<String, Result<Instance, Stop>>,
-    /// What can be imported, besides `spectest`.
-    registered: HashMap<String, Result<Instance, Stop>>,
 }
 
 impl Runner {
-    /// A fresh store with `spectest`.
+    /// With a fresh store.
     pub(crate) fn new(engine: &Engine, rules: Rules) -> TeffResult<Self> {
-        let mut store = Store::new(engine, ());
-        let spectest = spectest::externs(&mut store)?;
-        let mut runner = Self {
-            engine: engine.clone(),
+        Ok(Self {
+            state: State::new(engine, rules)?,
             rules,
-            store,
-            spectest,
-            linker: Linker::new(engine),
-            definition: None,
-            definitions: HashMap::new(),
-            current: None,
-            instances: HashMap::new(),
-            registered: HashMap::new(),
-        };
-        runner.relink()?;
-        Ok(runner)
+        })
     }
 
     /// Runs all directives, and gives each result to `sink` as soon as it is there.
     pub(crate) fn run(&mut self, script: &Script, mut sink: impl FnMut(DirectiveResult)) {
         for directive in &script.directives {
-            let status = self.step(&directive.command).unwrap_or_else(Status::from);
+            self.state.start_directive();
+            let status = match self.step(&directive.command) {
+                Ok(status) => status,
+                Err(stop) => self.state.explain_failure(stop).into(),
+            };
             let kind = directive.command.kind();
             for _ in 0..directive.command.count() {
                 sink(DirectiveResult {
@@ -123,24 +46,24 @@ impl Runner {
     fn step(&mut self, command: &Command) -> Result<Status, Stop> {
         match command {
             Command::Module { name, module } => {
-                let module = self.define(name.as_deref(), module);
-                self.bind_instance(name.as_deref(), module)
+                let defined = self.state.define(name.as_deref(), module);
+                let bound = self.state.bind_instance(name.as_deref(), defined);
+                self.passed(module, bound)
             }
-            Command::Definition { name, module } => {
-                self.define(name.as_deref(), module).map(|_| Status::Passed)
-            }
+            Command::Definition { name, module } => self
+                .state
+                .define(name.as_deref(), module)
+                .map(|_| Status::Passed),
             Command::Instance { name, definition } => {
-                let module = match definition {
-                    Some(name) => self.definitions.get(name).cloned(),
-                    None => self.definition.clone(),
-                };
-                let module = module.unwrap_or_else(|| failed("there is no such module definition"));
-                self.bind_instance(name.as_deref(), module.map_err(as_used))
+                let module = self.state.definition(definition.as_deref());
+                self.state
+                    .bind_instance(name.as_deref(), module)
+                    .map(|()| Status::Passed)
             }
-            Command::Register { as_name, instance } => {
-                let instance = self.instance(instance.as_deref());
-                self.register(as_name, instance)
-            }
+            Command::Register { as_name, instance } => self
+                .state
+                .register(as_name, instance.as_deref())
+                .map(|()| Status::Passed),
             Command::Invoke(invoke) => {
                 self.invoke(invoke)??;
                 Ok(Status::Passed)
@@ -195,118 +118,36 @@ impl Runner {
         }
     }
 
-    // Modules and instances.
-
-    fn define(&mut self, name: Option<&str>, source: &ModuleSource) -> Result<Module, Stop> {
-        let module = self.compile(source);
-        if let Some(name) = name {
-            self.definitions.insert(name.into(), module.clone());
-        }
-        self.definition = Some(module.clone());
-        module
-    }
-
-    fn compile(&self, source: &ModuleSource) -> Result<Module, Stop> {
-        let binary = match &source.binary {
-            Ok(binary) => binary,
-            Err(message) => return failed(format!("wast refuses the text: {message}")),
-        };
-        Module::new(&self.engine, binary).map_err(|error| {
-            match self
-                .rules
-                .supported
-                .missing(binary, self.rules.beyond_wasm3)
-            {
-                Some(feature) => Stop::Missing {
-                    feature,
-                    used: false,
-                },
-                None => Stop::Failed(format!("the module is refused: {error}")),
-            }
-        })
-    }
-
-    /// Instantiates `module`, and binds the instance, or why there is none, as the current one.
-    fn bind_instance(
-        &mut self,
-        name: Option<&str>,
-        module: Result<Module, Stop>,
-    ) -> Result<Status, Stop> {
-        let instance = module.and_then(|module| Ok(self.instantiate(&module)??));
-        if let Some(name) = name {
-            self.instances.insert(name.into(), instance.clone());
-        }
-        self.current = Some(instance.clone());
-        instance.map(|_| Status::Passed)
-    }
-
-    fn instantiate(&mut self, module: &Module) -> Result<TeffResult<Instance>, Stop> {
-        for import in module.imports() {
-            if let Some(Err(stop)) = self.registered.get(import.module()) {
-                return Err(as_used(stop.clone()));
-            }
-        }
-        Ok(self.linker.instantiate(&mut self.store, module))
-    }
-
-    fn instance(&self, name: Option<&str>) -> Result<Instance, Stop> {
-        let instance = match name {
-            Some(name) => self.instances.get(name),
-            None => self.current.as_ref(),
-        };
-        match instance {
-            Some(instance) => instance.clone().map_err(as_used),
-            None => failed("there is no such module instance"),
-        }
-    }
-
-    fn register(&mut self, name: &str, instance: Result<Instance, Stop>) -> Result<Status, Stop> {
-        let earlier = self.registered.insert(name.into(), instance.clone());
-        if earlier.is_some() {
-            self.relink()?;
-        } else if let Ok(instance) = &instance {
-            self.linker.instance(&mut self.store, name, *instance)?;
-        }
-        instance.map(|_| Status::Passed)
-    }
-
-    /// Starts the linker anew: a registration hides all of an earlier one of that name.
-    fn relink(&mut self) -> TeffResult<()> {
-        self.linker = Linker::new(&self.engine);
-        for (name, item) in &self.spectest {
-            self.linker
-                .define(&mut self.store, "spectest", name, *item)?;
-        }
-        for (name, instance) in &self.registered {
-            if let Ok(instance) = instance {
-                self.linker.instance(&mut self.store, name, *instance)?;
-            }
-        }
-        Ok(())
-    }
-
     // Actions.
 
     fn act(&mut self, action: &Action) -> Result<TeffResult<Vec<Val>>, Stop> {
         match action {
             Action::Invoke(invoke) => self.invoke(invoke),
             Action::Get { instance, global } => {
-                let instance = self.instance(instance.as_deref())?;
-                match instance.get_global(&mut self.store, global) {
-                    Some(global) => Ok(Ok(vec![global.get(&mut self.store)])),
+                let instance = self.state.instance(instance.as_deref())?;
+                match instance.get_global(&mut self.state.store, global) {
+                    Some(global) => Ok(Ok(vec![global.get(&mut self.state.store)])),
                     None => failed(format!("there is no exported global `{global}`")),
                 }
             }
             Action::Instantiate(source) => {
-                let module = self.compile(source)?;
-                Ok(self.instantiate(&module)?.map(|_| Vec::new()))
+                let instantiated = self.instantiate(source);
+                if let Err(stop) = &instantiated {
+                    self.state.note_missing(source, stop);
+                }
+                Ok(instantiated?.map(|()| Vec::new()))
             }
         }
     }
 
+    fn instantiate(&mut self, source: &ModuleSource) -> Result<TeffResult<()>, Stop> {
+        let module = self.state.compile(source)?;
+        Ok(self.state.instantiate(&module)?.map(drop))
+    }
+
     fn invoke(&mut self, invoke: &Invoke) -> Result<TeffResult<Vec<Val>>, Stop> {
-        let instance = self.instance(invoke.instance.as_deref())?;
-        let Some(func) = instance.get_func(&mut self.store, &invoke.function) else {
+        let instance = self.state.instance(invoke.instance.as_deref())?;
+        let Some(func) = instance.get_func(&mut self.state.store, &invoke.function) else {
             return failed(format!(
                 "there is no exported function `{}`",
                 invoke.function
@@ -314,22 +155,30 @@ impl Runner {
         };
         let mut args = Vec::with_capacity(invoke.args.len());
         for arg in &invoke.args {
-            args.push(arg.to_val(&mut self.store)?);
+            args.push(arg.to_val(&mut self.state.store)?);
         }
-        let mut results = vec![Val::I32(0); func.ty(&self.store).results().len()];
+        let mut results = vec![Val::I32(0); func.ty(&self.state.store).results().len()];
         Ok(func
-            .call(&mut self.store, &args, &mut results)
+            .call(&mut self.state.store, &args, &mut results)
             .map(|()| results))
     }
 
     // Judgements.
+
+    /// The end of a directive about `source` that asserts nothing more.
+    fn passed(&mut self, source: &ModuleSource, outcome: Result<(), Stop>) -> Result<Status, Stop> {
+        if let Err(stop) = &outcome {
+            self.state.note_missing(source, stop);
+        }
+        outcome.map(|()| Status::Passed)
+    }
 
     fn check_results(&self, expected: &[Expected], actual: &[Val]) -> Result<Status, Stop> {
         let matched = expected.len() == actual.len()
             && expected
                 .iter()
                 .zip(actual)
-                .all(|(e, a)| e.matches(a, &self.store));
+                .all(|(e, a)| e.matches(a, &self.state.store));
         if matched {
             return Ok(Status::Passed);
         }
@@ -342,7 +191,10 @@ impl Runner {
     }
 
     fn show(&self, values: &[Val]) -> String {
-        let values: Vec<_> = values.iter().map(|val| show(val, &self.store)).collect();
+        let values: Vec<_> = values
+            .iter()
+            .map(|val| show(val, &self.state.store))
+            .collect();
         format!("[{}]", values.join(", "))
     }
 
@@ -372,8 +224,8 @@ impl Runner {
             return Ok(Status::TextDelegated);
         };
         let (validated, made) = (
-            Module::validate(&self.engine, binary),
-            Module::new(&self.engine, binary),
+            Module::validate(&self.state.engine, binary),
+            Module::new(&self.state.engine, binary),
         );
         match (validated, made) {
             (Err(error), Err(_)) => {
@@ -397,8 +249,7 @@ impl Runner {
     }
 
     fn check_unlinkable(&mut self, source: &ModuleSource, message: &str) -> Result<Status, Stop> {
-        let module = self.compile(source)?;
-        match self.instantiate(&module)? {
+        match self.instantiate(source)? {
             Ok(_) => failed(format!("the module links; expected: {message}")),
             Err(error) if error.is::<Trap>() => failed(format!(
                 "the module links, and traps: {error}; expected: {message}"
@@ -406,18 +257,6 @@ impl Runner {
             Err(error) if error.to_string().starts_with(message) => Ok(Status::Passed),
             Err(error) => failed(format!("expected the message `{message}`, got `{error}`")),
         }
-    }
-}
-
-/// For a directive that uses the module for which `stop` is the reason that there is no instance.
-fn as_used(stop: Stop) -> Stop {
-    match stop {
-        Stop::Missing { feature, .. } => Stop::Missing {
-            feature,
-            used: true,
-        },
-        Stop::Failed(_) => Stop::Failed("uses a module that failed".into()),
-        other => other,
     }
 }
 

@@ -4,10 +4,13 @@ use teff_runtime::{
     Extern, Func, Global, GlobalType, Memory, MemoryType, Mutability, Ref, RefType, Result, Store,
     Table, TableType, Val, ValType,
 };
+use wasmparser::WasmFeatures;
+
+use crate::features::{Supported, names};
 
 /// The module's exports, as the reference interpreter has them.
 ///
-/// `table64` is not among them: only modules that need memory64 import it.
+/// Those that need a feature which teff lacks are not among them: see [`missing`].
 pub(crate) fn externs(store: &mut Store<()>) -> Result<Vec<(&'static str, Extern)>> {
     // Nothing is printed: the scripts assert what they mean.
     let mut externs: Vec<(&str, Extern)> = vec![
@@ -45,4 +48,16 @@ pub(crate) fn externs(store: &mut Store<()>) -> Result<Vec<(&'static str, Extern
         Memory::new(&mut *store, MemoryType::new(1, Some(2)))?.into(),
     ));
     Ok(externs)
+}
+
+/// Exports of the reference interpreter's `spectest` that are not among ours for want of a feature.
+const NEEDING: &[(&str, WasmFeatures)] = &[
+    ("shared_memory", WasmFeatures::THREADS),
+    ("table64", WasmFeatures::MEMORY64),
+];
+
+/// The feature for want of which there is no such export.
+pub(crate) fn missing(name: &str, supported: Supported) -> Option<String> {
+    let (_, feature) = NEEDING.iter().find(|(needing, _)| *needing == name)?;
+    (!supported.0.contains(*feature)).then(|| names(*feature))
 }

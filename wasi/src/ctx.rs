@@ -32,6 +32,12 @@ pub struct WasiCtx {
     pub(crate) method: Method,
 }
 
+/// A store with this data may move to another thread.
+const _: fn() = || {
+    fn is_send_and_sync<T: Send + Sync>() {}
+    is_send_and_sync::<WasiCtx>();
+};
+
 impl core::fmt::Debug for WasiCtx {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("WasiCtx").finish_non_exhaustive()

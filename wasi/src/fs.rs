@@ -225,6 +225,7 @@ pub(crate) fn path_rename(
     sys::renameat(old.dir(), old.name(), new.dir(), new.name())
 }
 
+#[allow(clippy::too_many_arguments, reason = "the interface's")]
 pub(crate) fn path_readlink(
     ctx: &mut WasiCtx,
     mem: &mut [u8],
@@ -265,3 +266,6 @@ fn name<'a>(
     dir.permits(DirPerms::MUTATE)?;
     path::resolve(ctx.method, dir.fd.as_fd(), path, Last::Name)
 }
+
+#[cfg(test)]
+mod tests;

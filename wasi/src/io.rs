@@ -343,3 +343,6 @@ pub(crate) fn fd_prestat_dir_name(
     }
     guest::write(mem, path, name)
 }
+
+#[cfg(test)]
+mod tests;

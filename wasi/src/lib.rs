@@ -41,6 +41,9 @@
 //! | `clock.rs`, `poll.rs`, `random.rs`, `proc.rs` | the other functions |
 //! | `sys.rs` | the host's calls through libc |
 
+#[cfg(not(unix))]
+compile_error!("teff-wasi works on Unix hosts only: its sandbox needs directory descriptors");
+
 mod clock;
 mod ctx;
 mod dir;

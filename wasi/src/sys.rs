@@ -271,7 +271,7 @@ pub(crate) fn poll(fds: &mut [pollfd], timeout: Option<u64>) -> Result<usize, Er
             // so it cannot be written as a literal.)
             let mut time: libc::timespec = unsafe { core::mem::zeroed() };
             // An age is long enough, and fits in 32 bits.
-            time.tv_sec = (nanoseconds / 1_000_000_000).min(1 << 30) as libc::time_t;
+            time.tv_sec = (nanoseconds / 1_000_000_000).min(1 << 30) as _;
             time.tv_nsec = (nanoseconds % 1_000_000_000) as _;
             time
         });
@@ -339,7 +339,7 @@ mod stat {
         Ok(Filestat {
             dev: (u64::from(stat.stx_dev_major) << 32) | u64::from(stat.stx_dev_minor),
             ino: stat.stx_ino,
-            filetype: Filetype::from_mode(u32::from(stat.stx_mode)),
+            filetype: Filetype::from_mode(stat.stx_mode.into()),
             nlink: u64::from(stat.stx_nlink),
             size: stat.stx_size,
             atim: time(stat.stx_atime),
@@ -392,7 +392,7 @@ mod stat {
         Filestat {
             dev: stat.st_dev as u64,
             ino: stat.st_ino as u64,
-            filetype: Filetype::from_mode(stat.st_mode as u32),
+            filetype: Filetype::from_mode(stat.st_mode),
             nlink: stat.st_nlink as u64,
             size: stat.st_size as u64,
             atim: time(stat.st_atime, stat.st_atime_nsec),

@@ -5,7 +5,6 @@ use std::{
     env,
     ffi::OsStr,
     fs,
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -45,10 +44,6 @@ impl Scratch {
 
     pub(crate) fn link(&self, target: impl AsRef<OsStr>, name: &str) {
         std::os::unix::fs::symlink(Path::new(target.as_ref()), self.join(name)).unwrap();
-    }
-
-    pub(crate) fn open(&self) -> OwnedFd {
-        fs::File::open(&self.0).unwrap().into()
     }
 }
 

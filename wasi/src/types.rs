@@ -468,14 +468,14 @@ pub(crate) enum Filetype {
 impl Filetype {
     /// From the host's file mode. The interface has no word for a pipe. Whether a socket is one of
     /// datagrams the mode does not tell: that needs the open socket.
-    pub(crate) fn from_mode(mode: u32) -> Self {
-        match mode & u32::from(libc::S_IFMT) {
-            m if m == u32::from(libc::S_IFREG) => Self::RegularFile,
-            m if m == u32::from(libc::S_IFDIR) => Self::Directory,
-            m if m == u32::from(libc::S_IFLNK) => Self::SymbolicLink,
-            m if m == u32::from(libc::S_IFCHR) => Self::CharacterDevice,
-            m if m == u32::from(libc::S_IFBLK) => Self::BlockDevice,
-            m if m == u32::from(libc::S_IFSOCK) => Self::SocketStream,
+    pub(crate) fn from_mode(mode: libc::mode_t) -> Self {
+        match mode & libc::S_IFMT {
+            libc::S_IFREG => Self::RegularFile,
+            libc::S_IFDIR => Self::Directory,
+            libc::S_IFLNK => Self::SymbolicLink,
+            libc::S_IFCHR => Self::CharacterDevice,
+            libc::S_IFBLK => Self::BlockDevice,
+            libc::S_IFSOCK => Self::SocketStream,
             _ => Self::Unknown,
         }
     }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Result, Trap,
-    module::FuncEntry,
+    module::{FuncEntry, Module, ModuleInner},
     store::{FuncObj, InstanceObj, StoreInner},
     types::FuncType,
 };
@@ -31,7 +31,7 @@ pub(crate) fn invoke(
     }
     // SAFETY: the store keeps its instances, and so their modules and the engine, as long as it lives; the
     // host borrows it while this runs.
-    let module = unsafe { (*(&raw const (*callee.instance).module)).inner() };
+    let module = unsafe { module_of(callee.instance) };
     let target = module.engine().target();
     selftest::check(target)?;
     // SAFETY: no reference to the store exists while handlers run; all access is through this pointer.
@@ -43,6 +43,16 @@ pub(crate) fn invoke(
     };
     // SAFETY: as above.
     unsafe { run.outermost(callee, module.func_type(callee.index), slots) }
+}
+
+/// The module of an instance.
+///
+/// # Safety
+/// The instance lives for `'a`.
+unsafe fn module_of<'a>(instance: *mut InstanceObj) -> &'a ModuleInner {
+    // SAFETY: the caller's promise; nobody changes an instance's module.
+    let module: &'a Module = unsafe { &(*instance).module };
+    module.inner()
 }
 
 /// One entry into handlers. Ends, also when the host panics, with the context as it was before.
@@ -156,7 +166,7 @@ impl Run<'_> {
                 Some(Exit::Trap) => return Trap::ALL[saved.acc & 0xff].err(),
                 Some(Exit::Translate) => {
                     let entry = ptr::with_exposed_provenance::<FuncEntry>(saved.acc);
-                    let module = (*(&raw const (*(*self.ctx).instance).module)).inner();
+                    let module = module_of((*self.ctx).instance);
                     saved.ip = module.code.translate(module, (*entry).index)?;
                     self.check_frame(saved.ip, saved.sp)?;
                 }

@@ -14,6 +14,9 @@ use crate::{
     ir::{CellClass, Encoder, Family, Inst, encode::Naming},
 };
 
+/// See [`Naming::shared_acc`].
+const SHARED_ACC: bool = cfg!(target_pointer_width = "64");
+
 /// One per engine.
 pub(crate) struct Target {
     backend: Backend,
@@ -42,6 +45,7 @@ impl Target {
             class,
             handlers: &handlers,
             entries: (0, 0),
+            shared_acc: SHARED_ACC,
         };
         let mut encoder = Encoder::new(&arena, naming);
         let mut place = |family: Family| {
@@ -79,6 +83,7 @@ impl Target {
             class: self.class,
             handlers: &self.handlers,
             entries,
+            shared_acc: SHARED_ACC,
         }
     }
 

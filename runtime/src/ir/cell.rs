@@ -177,7 +177,7 @@ mod tests {
                 let mut end = class.header();
                 let mut place = |offset: usize, size: usize, align: usize| {
                     assert!(
-                        offset >= end && offset % align == 0,
+                        offset >= end && offset.is_multiple_of(align),
                         "{} in {class:?}",
                         op.mnemonic()
                     );

@@ -49,6 +49,9 @@ pub(crate) struct Naming<'a> {
     pub(crate) handlers: &'a [usize],
     /// Address and stride of the code map's entries, by which a direct cell names a function.
     pub(crate) entries: (usize, usize),
+    /// Does one machine register hold the accumulator of both integer types? Then the low half of the
+    /// 64-bit one is the 32-bit one.
+    pub(crate) shared_acc: bool,
 }
 
 const UNBOUND: u32 = u32::MAX;
@@ -106,6 +109,11 @@ impl<'a> Encoder<'a> {
         {
             self.relocs.pop();
         }
+    }
+
+    /// See [`Naming::shared_acc`].
+    pub(crate) fn shared_acc(&self) -> bool {
+        self.naming.shared_acc
     }
 
     /// Appends an instruction.

@@ -3,9 +3,12 @@
 use super::{
     Step, Translator,
     emit::{Fields, Last, fits_imm32},
-    stack::{Arg, Bank, Operand},
+    stack::{Arg, Bank, Content, Operand},
 };
-use crate::{ir::Family, types::ValType};
+use crate::{
+    ir::{Family, Inst},
+    types::ValType,
+};
 
 /// What becomes of an operation when its operands change places.
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -85,43 +88,92 @@ impl Translator<'_, '_> {
         self.append_result(family, fields, out)
     }
 
-    /// `i32.eqz`. Of a comparison, it is the opposite comparison; where there is none, as for floats, it
-    /// waits for the branch that usually comes next.
-    pub(super) fn i32_eqz(&mut self) -> Step {
-        if let Some(Last {
+    /// `i32.wrap_i64`. The upper bits of an `i32` are unspecified, so where both types share an accumulator
+    /// nothing has to be done.
+    pub(super) fn wrap(&mut self) -> Step {
+        if !self.encoder.shared_acc() {
+            return self.unary(Family::I32WrapI64, ValType::I32);
+        }
+        self.retype(ValType::I32);
+        Ok(())
+    }
+
+    /// `i64.extend_i32_s` and `i64.extend_i32_u`. The result of a comparison has 64 bits already.
+    pub(super) fn extend(&mut self, family: Family) -> Step {
+        if self.encoder.shared_acc() && self.comparison_on_top(false).is_some() {
+            self.retype(ValType::I64);
+            return Ok(());
+        }
+        self.unary(family, ValType::I64)
+    }
+
+    /// Takes the entry on top for one of the other integer type.
+    fn retype(&mut self, ty: ValType) {
+        self.settle_last();
+        let top = self.stack.last_mut().expect("validated");
+        top.ty = ty;
+        if let (Content::Const(bits), ValType::I32) = (&mut top.content, ty) {
+            *bits &= u64::from(u32::MAX);
+        }
+    }
+
+    /// The last instruction, if it is a comparison whose result is the entry on top, and its branch. With
+    /// `and`, that counts as a comparison of its result with zero.
+    fn comparison_on_top(&self, and: bool) -> Option<(Inst, Family)> {
+        let Some(Last {
             inst,
             result: Some(Bank::Int),
             negated: false,
             ..
         }) = self.last
-            && let Some(branch) = inst.op.family().branch()
-            && self.stack.last().is_some_and(|top| {
-                top.content == super::stack::Content::Acc && top.ty == ValType::I32
-            })
-        {
-            match branch.negation().comparison() {
-                Some(opposite) => {
-                    self.take_last();
-                    let op = opposite
-                        .form(inst.op.form())
-                        .expect("comparisons have the same forms");
-                    self.append(crate::ir::Inst { op, ..inst });
-                    self.mark_result(Bank::Int);
-                }
-                None => {
-                    if let Some(last) = &mut self.last {
-                        last.negated = true;
-                    }
-                }
-            }
+        else {
+            return None;
+        };
+        let branch = inst.op.family().branch()?;
+        let top = self.stack.last()?;
+        let on_top = top.content == Content::Acc && Bank::of(top.ty) == Bank::Int;
+        (on_top && (and || inst.op.family() != Family::I32And)).then_some((inst, branch))
+    }
+
+    /// `i32.eqz`. Of a comparison, it is the opposite comparison; where there is none, as for floats, it
+    /// waits for the branch that usually comes next.
+    pub(super) fn i32_eqz(&mut self) -> Step {
+        if self.negate_comparison(true) {
             return Ok(());
         }
         self.push_const(0, ValType::I32);
         self.binary(Family::I32Eq, Order::Commutes, ValType::I32)
     }
 
+    /// Negates the comparison that has made the entry on top, if one has.
+    fn negate_comparison(&mut self, and: bool) -> bool {
+        let Some((inst, branch)) = self.comparison_on_top(and) else {
+            return false;
+        };
+        match branch.negation().comparison() {
+            Some(opposite) => {
+                self.take_last();
+                let op = opposite
+                    .form(inst.op.form())
+                    .expect("comparisons have the same forms");
+                self.append(Inst { op, ..inst });
+                self.mark_result(Bank::Int);
+            }
+            None => {
+                if let Some(last) = &mut self.last {
+                    last.negated = true;
+                }
+            }
+        }
+        self.stack.last_mut().expect("it is on top").ty = ValType::I32;
+        true
+    }
+
     /// `i64.eqz` and `ref.is_null`.
     pub(super) fn i64_eqz(&mut self) -> Step {
+        if self.negate_comparison(false) {
+            return Ok(());
+        }
         self.push_const(0, ValType::I64);
         self.binary(Family::I64Eq, Order::Commutes, ValType::I32)
     }

@@ -80,7 +80,6 @@ impl Translator<'_, '_> {
                 F32Nearest: F32, F32Sqrt: F32,
                 F64Abs: F64, F64Neg: F64, F64Ceil: F64, F64Floor: F64, F64Trunc: F64,
                 F64Nearest: F64, F64Sqrt: F64,
-                I32WrapI64: I32, I64ExtendI32S: I64, I64ExtendI32U: I64,
                 I32TruncF32S: I32, I32TruncF32U: I32, I32TruncF64S: I32, I32TruncF64U: I32,
                 I64TruncF32S: I64, I64TruncF32U: I64, I64TruncF64S: I64, I64TruncF64U: I64,
                 I32TruncSatF32S: I32, I32TruncSatF32U: I32,
@@ -109,6 +108,9 @@ impl Translator<'_, '_> {
                 Operator::F64Store { memarg } => {
                     self.store(Family::I64Store, Some(Family::F64Store), *memarg)
                 }
+                Operator::I32WrapI64 => self.wrap(),
+                Operator::I64ExtendI32S => self.extend(Family::I64ExtendI32S),
+                Operator::I64ExtendI32U => self.extend(Family::I64ExtendI32U),
                 Operator::I32Eqz => self.i32_eqz(),
                 Operator::I64Eqz | Operator::RefIsNull => self.i64_eqz(),
 

@@ -293,6 +293,14 @@ fn names_to_change_are_never_followed() {
     }
 }
 
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What an attacker does to the tree over and over, while the guest tries to get at the secret.
 fn race(attack: impl Fn(&Path) + Sync, paths: &[&str]) {
     let tree = tree();
@@ -306,6 +314,8 @@ fn race(attack: impl Fn(&Path) + Sync, paths: &[&str]) {
                     attack(&tree.join("root"));
                 }
             });
+            // Also when an assertion fails: the scope waits for the other thread.
+            let _stop = StopOnDrop(&stop);
             let started = Instant::now();
             while started.elapsed() < Duration::from_secs(1) {
                 for path in paths {
