@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The unit and spec tests under AddressSanitizer. It needs an unstable compiler flag: rustup's nightly if there is one,
-# else the flag is opened on stable. Only our crates and their dependencies are instrumented, std is not.
+# The unit and spec tests under AddressSanitizer and its leak checker. It needs an unstable compiler flag: rustup's
+# nightly if there is one, else the flag is opened on stable. Our crates and their dependencies are instrumented, std is
+# not.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 toolchain=()
@@ -9,6 +10,9 @@ if rustup toolchain list 2>/dev/null | grep -q '^nightly'; then
 else
     export RUSTC_BOOTSTRAP=1
 fi
+export RUSTFLAGS=-Zsanitizer=address LSAN_OPTIONS=suppressions=$PWD/.ci/lsan.supp:print_suppressions=0
 # Without optimisation the suite's own parser takes most of the time.
-export CARGO_PROFILE_DEV_OPT_LEVEL=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=detect_stack_use_after_return=0
-cargo "${toolchain[@]}" test --target x86_64-unknown-linux-gnu -p teff-runtime -p teff-wasi -p teff-spec-tests --lib --bins --tests
+export CARGO_PROFILE_DEV_OPT_LEVEL=1
+# The test that is left out nests 64 instantiations on 256 KB of native stack; instrumented frames are too big for that.
+cargo "${toolchain[@]}" test --target x86_64-unknown-linux-gnu -p teff-runtime -p teff-wasi -p teff-spec-tests \
+    --lib --bins --tests "$@" -- --skip reentry_through_a_start_function_traps
