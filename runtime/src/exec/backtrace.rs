@@ -1,8 +1,12 @@
 //! Backtraces: which Wasm functions are active, from the headers of their frames.
 
+use alloc::{string::String, vec::Vec};
+use core::ptr;
+
 use super::{Target, call::return_to, ctx::Ctx};
 use crate::{
-    store::InstanceObj,
+    module::ModuleInner,
+    translate::OffsetMap,
     trap::{FrameInfo, WasmBacktrace},
 };
 
@@ -17,13 +21,16 @@ pub(super) unsafe fn capture(
     sp: *mut u8,
 ) -> WasmBacktrace {
     let mut trace = WasmBacktrace::default();
+    let mut known = Vec::new();
     let mut instance = ctx.instance;
     let mut crossings = ctx.crossings.iter().rev();
     let (mut ip, mut sp) = (ip, sp);
     loop {
         if trace.frames.len() < WasmBacktrace::MAX_FRAMES {
-            // SAFETY: the current instance, and those of calls that have not returned, are alive.
-            trace.frames.extend(unsafe { frame(instance, ip) });
+            // SAFETY: the current instance, and those of calls that have not returned, are alive; nobody
+            // changes an instance's module.
+            let module = unsafe { &(*instance).module }.inner();
+            trace.frames.extend(frame(module, ip, &mut known));
         } else {
             trace.omitted += 1;
         }
@@ -40,26 +47,44 @@ pub(super) unsafe fn capture(
         }
         // A return address is behind the call.
         ip = ip.wrapping_sub(1);
-        if sp.is_null() {
-            return trace;
-        }
     }
 }
 
-/// The function whose code `ip` is in.
-///
-/// # Safety
-/// `instance` is alive.
-unsafe fn frame(instance: *mut InstanceObj, ip: *const u8) -> Option<FrameInfo> {
-    // SAFETY: the caller's promise; only shared references to instances exist.
-    let module = unsafe { (*instance).module.clone() };
-    let module = module.inner();
+/// What was found out about a function, for the next frame of it: recursion is the rule in deep traces.
+struct Known<'m> {
+    module: &'m ModuleInner,
+    index: u32,
+    name: Option<String>,
+    offsets: OffsetMap,
+}
+
+/// The frame of the function whose code `ip` is in.
+fn frame<'m>(
+    module: &'m ModuleInner,
+    ip: *const u8,
+    known: &mut Vec<Known<'m>>,
+) -> Option<FrameInfo> {
     let (index, offset) = module.code.find(ip)?;
     let func_index = module.num_imported_funcs() + index;
+    let same = |k: &Known<'_>| ptr::eq(k.module, module) && k.index == index;
+    let at = known.iter().position(same).unwrap_or_else(|| {
+        known.push(Known {
+            module,
+            index,
+            name: module.func_name(func_index),
+            offsets: module.code.offsets(module, index),
+        });
+        known.len() - 1
+    });
+    let Known { name, offsets, .. } = &known[at];
+    // The last operator whose code begins here or before: what comes between made no code of its own.
+    let operator = offsets
+        .partition_point(|(code, _)| *code <= offset)
+        .checked_sub(1);
     Some(FrameInfo {
         func_index,
-        func_name: module.func_name(func_index),
+        func_name: name.clone(),
         module_name: module.name().map(Into::into),
-        module_offset: module.code.wasm_offset(module, index, offset),
+        module_offset: operator.map(|operator| offsets[operator].1 as usize),
     })
 }

@@ -9,7 +9,12 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use bumpalo::Bump;
 
 use super::ModuleInner;
-use crate::{Result, exec::Target, sync::Lock, translate};
+use crate::{
+    Result,
+    exec::Target,
+    sync::Lock,
+    translate::{self, OffsetMap},
+};
 
 /// Where the code of one function is found. Cells name functions by the address of their entry.
 #[repr(C)]
@@ -107,25 +112,17 @@ impl CodeMap {
         })
     }
 
-    /// The offset in the module's bytes of the operator that the code at `offset` of function `index` came
-    /// from. Nothing is kept for that: the function is translated once more.
-    pub(crate) fn wasm_offset(
-        &self,
-        module: &ModuleInner,
-        index: u32,
-        offset: u32,
-    ) -> Option<usize> {
+    /// Where in the code of function `index` its operators are. Nothing is kept for that: the function is
+    /// translated once more.
+    pub(crate) fn offsets(&self, module: &ModuleInner, index: u32) -> OffsetMap {
         let arena = Bump::new();
         let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
         let naming = module.engine().target().naming(entries);
-        let map = translate::translate(module, index, naming, &arena, true)
-            .ok()?
-            .map?;
-        // The operators before it may have made no code, or code that was rewritten with this one's.
-        let found = map
-            .partition_point(|(code, _)| *code <= offset)
-            .checked_sub(1)?;
-        Some(map[found].1 as usize)
+        let function = translate::translate(module, index, naming, &arena, true);
+        function
+            .ok()
+            .and_then(|function| function.map)
+            .unwrap_or_default()
     }
 
     /// The function whose code `ip` points into, and the offset of `ip` in it.
