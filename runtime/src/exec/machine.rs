@@ -24,6 +24,7 @@ pub(super) struct Machine<B: Backend, C: Class> {
     pub(super) fa32: f32,
     #[cfg(target_pointer_width = "64")]
     pub(super) fa64: f64,
+    #[allow(dead_code, reason = "the threaded backend has none")]
     pub(super) home: B::Home,
     pub(super) class: PhantomData<C>,
 }

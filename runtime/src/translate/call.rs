@@ -1,9 +1,14 @@
-//! Calls.
+//! Calls and returns.
 //!
 //! Arguments are put into the slots that are theirs on the operand stack; behind the area of parameters
 //! and results the callee's frame begins.
 
-use super::{Step, Translator, emit::Fields, stack::Content};
+use super::{
+    Step, Translator,
+    control::slots_of,
+    emit::{Fields, fits_imm32},
+    stack::{Arg, Content, Operand},
+};
 use crate::{
     exec::HEADER,
     ir::{Family, Inst},
@@ -115,6 +120,79 @@ impl<'m> Translator<'_, 'm> {
         inst.slots[slots - 1] = self.area_start();
         self.append(inst);
         self.unreachable_from_here();
+        Ok(())
+    }
+
+    pub(super) fn return_(&mut self) -> Step {
+        self.append_return()?;
+        self.unreachable_from_here();
+        Ok(())
+    }
+
+    /// Returns with the results on top of the operand stack, and pops them.
+    pub(super) fn append_return(&mut self) -> Step {
+        match self.ty.result_slice() {
+            [_] => {
+                let result = self.pop();
+                if !result.in_acc() {
+                    self.load_acc(result)?;
+                }
+                self.append(Inst::new(Family::Return.fixed()));
+                Ok(())
+            }
+            _ => self.append_return_keep(),
+        }
+    }
+
+    /// The same without popping them.
+    pub(super) fn append_return_keep(&mut self) -> Step {
+        let types = self.ty.result_slice();
+        match types {
+            [] => self.append(Inst::new(Family::Return.fixed())),
+            [_] => {
+                // On the way out it does not matter what the accumulator held, but the entry stays as it
+                // is for the code that goes on.
+                let (entry, state) = (*self.stack.last().expect("validated"), self.acc);
+                let value = self.peek();
+                if !value.in_acc() {
+                    self.load_acc(value)?;
+                }
+                self.append(Inst::new(Family::Return.fixed()));
+                self.acc = state;
+                debug_assert_eq!(entry.slot, self.stack.last().expect("validated").slot);
+            }
+            _ => {
+                self.materialise_last(types.len())?;
+                let first = self.own_offset((self.stack.len() - types.len()) as u32);
+                let mut inst = Inst::new(Family::ReturnMany.fixed());
+                inst.slots[0] = self.area_start();
+                inst.imm32[..2].copy_from_slice(&[first as u32, slots_of(types)]);
+                self.append(inst);
+            }
+        }
+        Ok(())
+    }
+
+    /// Where this function's own parameters and results are, from `sp`.
+    pub(super) fn area_start(&self) -> i16 {
+        // 1,000 parameters and results are the most that validation admits.
+        -((HEADER as i32 + 8 * self.ty.area_slots() as i32) as i16)
+    }
+
+    /// Brings an operand into the accumulator of its type, whatever that held.
+    fn load_acc(&mut self, operand: Operand) -> Step {
+        let ty = operand.ty;
+        let mut fields = Fields::new(&[]);
+        match operand.arg {
+            Arg::Const(bits) => match fits_imm32(bits, ty) {
+                Some(imm) => fields.imm32(imm),
+                None => fields.imm64(bits),
+            },
+            Arg::Slot(offset) => self.field_slot(&mut fields, offset)?,
+            Arg::Acc | Arg::AccAndSlot(_) => return Ok(()),
+        }
+        fields.acc();
+        self.append(fields.inst(Family::move_of(ty)));
         Ok(())
     }
 }

@@ -11,10 +11,11 @@
 //!
 //! - `stack`: entries, and which accumulator holds what
 //! - `emit`: writing instructions, and rewriting the last one
-//! - `control`: blocks, branches, returns
+//! - `control`, `branch`: blocks; branches and selects
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
 //! - `visit`: from Wasm's operators to these
 
+mod branch;
 mod call;
 mod control;
 mod emit;
@@ -101,8 +102,9 @@ impl From<BinaryReaderError> for Stop {
 
 type Step<T = ()> = core::result::Result<T, Stop>;
 
-/// Largest frame, in bytes. Sums of such sizes fit in 32 bits.
-const MAX_FRAME: u64 = 1 << 28;
+/// Largest frame, in bytes. It also bounds what the translator's own operand stack can take: a few bytes of
+/// calls with many results make a great many entries.
+const MAX_FRAME: u64 = 16 << 20;
 
 /// Scratch slots of a function with a window, at the start of its frame.
 const WINDOW_SLOTS: u32 = 4;
@@ -198,7 +200,16 @@ impl<'a, 'm> Translator<'a, 'm> {
                 map.push((self.encoder.position(), offset as u32));
             }
             self.visit(&operator)?;
+            self.check_frame()?;
         }
+        Ok(Function {
+            encoder: self.encoder,
+            frame_bytes: self.frame as u32,
+            map: self.map,
+        })
+    }
+
+    fn check_frame(&self) -> Step {
         if self.frame > MAX_FRAME {
             return Err(Stop::Error(Error::msg(alloc::format!(
                 "function {} needs a frame of {} bytes, more than the {MAX_FRAME} that are supported",
@@ -206,11 +217,7 @@ impl<'a, 'm> Translator<'a, 'm> {
                 self.frame,
             ))));
         }
-        Ok(Function {
-            encoder: self.encoder,
-            frame_bytes: self.frame as u32,
-            map: self.map,
-        })
+        Ok(())
     }
 
     fn declare_locals(&mut self, body: &wasmparser::FunctionBody<'_>) -> Step {

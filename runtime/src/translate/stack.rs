@@ -134,34 +134,25 @@ impl Translator<'_, '_> {
         self.push(Content::Acc, ty);
     }
 
-    /// Pops an entry.
-    pub(super) fn pop(&mut self) -> Operand {
+    /// The entry on top, as an operand.
+    pub(super) fn peek(&self) -> Operand {
         let entry = self
             .stack
-            .pop()
+            .last()
             .expect("validation has counted the operands");
-        self.height = entry.slot;
-        self.settled = self.settled.min(self.stack.len());
         let own = self.temp_offset(entry.slot);
-        let acc = &mut self.acc[Bank::of(entry.ty) as usize];
+        let acc = self.acc[Bank::of(entry.ty) as usize];
         let at = |offset| {
-            if *acc == AccState::Slot(offset) {
+            if acc == AccState::Slot(offset) {
                 Arg::AccAndSlot(offset)
             } else {
                 Arg::Slot(offset)
             }
         };
         let arg = match entry.content {
-            Content::Local { index, older } => {
-                let local = &mut self.locals[index as usize];
-                local.newest = older;
-                at(local.offset)
-            }
+            Content::Local { index, .. } => at(self.locals[index as usize].offset),
             Content::Const(bits) => Arg::Const(bits),
-            Content::Acc => {
-                *acc = AccState::Empty;
-                Arg::Acc
-            }
+            Content::Acc => Arg::Acc,
             Content::Temp => at(own),
         };
         Operand {
@@ -169,6 +160,21 @@ impl Translator<'_, '_> {
             ty: entry.ty,
             own,
         }
+    }
+
+    /// Pops an entry.
+    pub(super) fn pop(&mut self) -> Operand {
+        let operand = self.peek();
+        if let Some(entry) = self.stack.pop() {
+            self.height = entry.slot;
+            self.settled = self.settled.min(self.stack.len());
+            match entry.content {
+                Content::Local { index, older } => self.locals[index as usize].newest = older,
+                Content::Acc => self.acc[Bank::of(entry.ty) as usize] = AccState::Empty,
+                Content::Const(_) | Content::Temp => {}
+            }
+        }
+        operand
     }
 
     /// Drops entries until `len` are left.

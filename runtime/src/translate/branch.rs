@@ -1,0 +1,309 @@
+//! Branches and selects.
+
+use wasmparser::BrTable;
+
+use super::{
+    Step, Translator,
+    control::{Control, Kind},
+    emit::{Fields, Last, fits_imm32},
+    stack::{Arg, Bank, Content, Operand},
+};
+use crate::{
+    ir::{Family, Inst, Label, Operand as Class},
+    types::ValType,
+};
+
+/// A condition to branch on.
+pub(super) enum Test {
+    /// A comparison, which has been taken out of the code; with `true` if it is to be negated.
+    Compare(Inst, bool),
+    /// A value to compare with zero.
+    Value(Operand),
+}
+
+impl<'m> Translator<'_, 'm> {
+    /// The open block that a branch with this depth leads to.
+    fn control(&self, depth: u32) -> Control<'m> {
+        self.controls[self.controls.len() - 1 - depth as usize]
+    }
+
+    pub(super) fn mark_branched_to(&mut self, depth: u32) {
+        let at = self.controls.len() - 1 - depth as usize;
+        self.controls[at].branched_to = true;
+    }
+
+    pub(super) fn append_br(&mut self, label: Label) {
+        let mut inst = Inst::new(Family::Br.fixed());
+        inst.target = label;
+        self.append(inst);
+    }
+
+    /// Are the values that a branch to `control` carries where they belong?
+    fn in_place(&self, control: &Control<'_>) -> bool {
+        let count = control.branch_types().len();
+        let first = self.stack.len() - count;
+        count == 0
+            || self.stack[first].slot == control.base_slot
+                && self.stack[first..]
+                    .iter()
+                    .all(|entry| entry.content == Content::Temp)
+    }
+
+    /// Moves the values that a branch to `control` carries to where they belong, without popping them.
+    fn move_results(&mut self, control: &Control<'_>) -> Step {
+        let types = control.branch_types();
+        let first = self.stack.len() - types.len();
+        // What the last instruction made goes first, while it still can be rewritten; it alone can be in
+        // the accumulator then. Nothing below it is read from where it goes, unless several values move.
+        let mut slot = control.base_slot;
+        for (i, ty) in types.iter().enumerate() {
+            let entry = first + i;
+            let to = self.temp_offset(slot);
+            // Values only move down, so in this order none is overwritten before it has moved.
+            match self.stack[entry].content {
+                Content::Acc => self.store_acc_keep(*ty, to)?,
+                Content::Const(bits) => self.store_const(to, bits)?,
+                Content::Local { index, .. } => {
+                    let from = self.locals[index as usize].offset;
+                    self.copy(to, from, *ty)?;
+                }
+                Content::Temp => {
+                    let from = self.own_offset(entry as u32);
+                    self.copy(to, from, *ty)?;
+                }
+            }
+            slot += ty.slots();
+        }
+        self.reserve(slot);
+        Ok(())
+    }
+
+    /// Stores the accumulator without noting that it is in a slot now: the entry keeps it.
+    fn store_acc_keep(&mut self, ty: ValType, offset: i32) -> Step {
+        let state = self.acc;
+        self.store_acc(ty, offset)?;
+        self.acc = state;
+        Ok(())
+    }
+
+    pub(super) fn br(&mut self, depth: u32) -> Step {
+        let control = self.control(depth);
+        if control.kind == Kind::Function {
+            self.append_return()?;
+        } else {
+            if !self.in_place(&control) {
+                self.move_results(&control)?;
+            }
+            self.mark_branched_to(depth);
+            self.append_br(control.label);
+        }
+        self.unreachable_from_here();
+        Ok(())
+    }
+
+    pub(super) fn br_if(&mut self, depth: u32) -> Step {
+        let control = self.control(depth);
+        let test = self.take_test();
+        let count = control.branch_types().len();
+        if control.kind == Kind::Function && count > 0 {
+            if count > 1 {
+                // They are returned from their slots. They go there before the paths split, since the path
+                // that goes on takes them to be there as well.
+                self.materialise_last(count)?;
+            }
+            return self.br_if_over(test, |this| this.append_return_keep());
+        }
+        if count > 0 && self.stack[self.stack.len() - count].slot == control.base_slot {
+            // They are to be in the slots that are theirs anyway.
+            self.materialise_last(count)?;
+        }
+        if self.in_place(&control) {
+            self.mark_branched_to(depth);
+            return self.branch_if(test, true, control.label);
+        }
+        self.mark_branched_to(depth);
+        self.br_if_over(test, |this| {
+            this.move_results(&control)?;
+            this.append_br(control.label);
+            Ok(())
+        })
+    }
+
+    /// Branches over `taken` if the condition does not hold. `taken` leaves the operand stack alone.
+    fn br_if_over(&mut self, test: Test, taken: impl FnOnce(&mut Self) -> Step) -> Step {
+        // What is in an accumulator must be in a slot when both paths meet. The condition may be in one,
+        // too, but not as an entry.
+        self.spill_all()?;
+        let over = self.encoder.label();
+        self.branch_if(test, false, over)?;
+        taken(self)?;
+        self.acc_lost();
+        self.bind(over);
+        Ok(())
+    }
+
+    pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Step {
+        let mut index = self.pop();
+        let default = self.control(table.default());
+        let count = default.branch_types().len();
+        self.constant_to_slot(&mut index)?;
+        self.materialise_last(count)?;
+        self.spill_all()?;
+
+        let mut fields = Fields::new(&[table.len()]);
+        self.field(&mut fields, index)?;
+        self.append(fields.inst(Family::BrTable));
+        // Targets whose values are elsewhere get a piece of code that moves them.
+        let mut movers = bumpalo::collections::Vec::new_in(self.controls.bump());
+        for depth in table.targets().chain(core::iter::once(Ok(table.default()))) {
+            let depth = depth?;
+            let control = self.control(depth);
+            let returns = control.kind == Kind::Function && count > 0;
+            // All values are in their own slots now; are those the target's?
+            let in_place =
+                count == 0 || self.stack[self.stack.len() - count].slot == control.base_slot;
+            let label = if !returns && in_place {
+                self.mark_branched_to(depth);
+                control.label
+            } else if let Some(mover) = control.mover {
+                mover
+            } else {
+                let mover = self.encoder.label();
+                let at = self.controls.len() - 1 - depth as usize;
+                self.controls[at].mover = Some(mover);
+                movers.push((depth, mover));
+                mover
+            };
+            let mut inst = Inst::new(Family::BrTarget.fixed());
+            inst.target = label;
+            self.append(inst);
+        }
+        for (depth, mover) in movers {
+            self.acc_lost();
+            self.bind(mover);
+            let control = self.control(depth);
+            if control.kind == Kind::Function {
+                self.append_return_keep()?;
+            } else {
+                self.move_results(&control)?;
+                self.mark_branched_to(depth);
+                self.append_br(control.label);
+            }
+            let at = self.controls.len() - 1 - depth as usize;
+            self.controls[at].mover = None;
+        }
+        self.unreachable_from_here();
+        Ok(())
+    }
+
+    /// Pops a condition. A comparison that made it is taken out of the code, to be put into the branch.
+    pub(super) fn take_test(&mut self) -> Test {
+        let value = self.pop();
+        if value.arg == Arg::Acc
+            && let Some(Last { inst, result: Some(Bank::Int), negated, .. }) = self.last
+            && inst.op.family().branch().is_some()
+            // What moves between comparison and branch might use the same scratch slots.
+            && !self.window
+        {
+            self.take_last();
+            return Test::Compare(inst, negated);
+        }
+        self.settle_last();
+        Test::Value(value)
+    }
+
+    /// Branches to `label` if the condition holds, or (with `holds` false) if it does not.
+    pub(super) fn branch_if(&mut self, test: Test, holds: bool, label: Label) -> Step {
+        let mut inst = match test {
+            Test::Value(value) => {
+                let mut value = value;
+                self.constant_to_slot(&mut value)?;
+                let mut fields = Fields::new(&[]);
+                self.field(&mut fields, value)?;
+                fields.inst(if holds {
+                    Family::BrIfNez
+                } else {
+                    Family::BrIfEqz
+                })
+            }
+            Test::Compare(compare, negated) => {
+                let family = compare.op.family();
+                let branch = family.branch().expect("a comparison");
+                let branch = if holds != negated {
+                    branch
+                } else {
+                    branch.negation()
+                };
+                // The same operands without the result.
+                let (_, operands) = compare.op.form().split_last().expect("has a result");
+                match (branch, operands, compare.imm32[0]) {
+                    (Family::BrI32Ne, [value, Class::I], 0) => {
+                        let op = Family::BrIfNez.form(&[*value]).expect("in the table");
+                        Inst { op, ..compare }
+                    }
+                    (Family::BrI32Eq, [value, Class::I], 0) => {
+                        let op = Family::BrIfEqz.form(&[*value]).expect("in the table");
+                        Inst { op, ..compare }
+                    }
+                    _ => {
+                        let op = branch
+                            .form(operands)
+                            .expect("comparisons branch in every form");
+                        Inst { op, ..compare }
+                    }
+                }
+            }
+        };
+        inst.target = label;
+        self.append(inst);
+        Ok(())
+    }
+
+    pub(super) fn select(&mut self) -> Step {
+        let condition = self.pop();
+        let mut b = self.pop();
+        let mut a = self.pop();
+        let ty = a.ty;
+        let family = match ty {
+            ValType::I32 => Family::SelectI32,
+            ValType::F32 => Family::SelectF32,
+            ValType::F64 => Family::SelectF64,
+            _ => Family::SelectI64,
+        };
+        let mut condition = condition;
+        self.constant_to_slot(&mut condition)?;
+        for value in [&mut a, &mut b] {
+            if let Arg::Const(bits) = value.arg
+                && (Bank::of(ty) != Bank::Int || fits_imm32(bits, ty).is_none())
+            {
+                self.constant_to_slot(value)?;
+            }
+        }
+        // One operand a bank can be in the accumulator: the one that is nowhere else.
+        let slot = |operand: &mut Operand| {
+            if let Arg::AccAndSlot(offset) = operand.arg {
+                operand.arg = Arg::Slot(offset);
+            }
+        };
+        if Bank::of(ty) == Bank::Int && condition.in_acc() {
+            slot(&mut a);
+            slot(&mut b);
+        }
+        if a.in_acc() && b.in_acc() {
+            if b.arg == Arg::Acc {
+                slot(&mut a)
+            } else {
+                slot(&mut b)
+            }
+        }
+        let mut fields = Fields::new(&[]);
+        self.field(&mut fields, condition)?;
+        for value in [a, b] {
+            match value.arg {
+                Arg::Const(bits) => fields.imm32(bits as u32),
+                _ => self.field(&mut fields, value)?,
+            }
+        }
+        self.append_result(family, fields, ty)
+    }
+}
