@@ -44,6 +44,7 @@ build() {
         hello) c hello.c hello.wasm ;;
         wordcount-c) c wordcount.c wordcount-c.wasm ;;
         kernels) c kernels.c kernels.wasm ;;
+        hello-rust) rust hello-rust hello-rust.wasm ;;
         wordcount-rust) rust wordcount-rust wordcount-rust.wasm ;;
         notebook) zig_program notebook.zig notebook.wasm ;;
         gotour) go_program gotour gotour.wasm ;;
@@ -53,5 +54,5 @@ build() {
     printf '%9d %s\n' "$(wc -c <"$1.wasm")" "$1.wasm"
 }
 
-[ $# -gt 0 ] || set -- hello wordcount-c kernels wordcount-rust notebook gotour
+[ $# -gt 0 ] || set -- hello hello-rust wordcount-c kernels wordcount-rust notebook gotour
 for name in "$@"; do build "$name"; done

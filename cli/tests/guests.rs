@@ -72,6 +72,18 @@ const CASES: &[Case] = &[
         ..CASE
     },
     Case {
+        name: "hello-rust",
+        guests: &["hello-rust"],
+        ..CASE
+    },
+    Case {
+        name: "hello-rust-guests",
+        guests: &["hello-rust"],
+        args: &["Ada", "Grace Hopper", "Alan"],
+        env: &["LANG=rw", "EMPTY="],
+        ..CASE
+    },
+    Case {
         name: "wordcount-letter",
         guests: WORDCOUNT,
         args: &["/data/letter.txt"],
