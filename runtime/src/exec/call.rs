@@ -76,6 +76,21 @@ pub(super) unsafe fn frame_bytes<C: Class>(code: *const u8) -> usize {
     }
 }
 
+/// Moves slots to where they are further down in the value stack; the two places may overlap.
+///
+/// # Safety
+/// `count` slots at both places lie in the value stack, and `to` is below `from`.
+#[inline(always)]
+unsafe fn move_down(from: *const u64, to: *mut u64, count: usize) {
+    let mut i = 0;
+    while i < count {
+        // Volatile, or LLVM makes it a call of `memmove`, and the handler needs a frame.
+        // SAFETY: the caller's promise; in this order no slot is overwritten before it has moved.
+        unsafe { to.wrapping_add(i).write_volatile(*from.wrapping_add(i)) };
+        i += 1;
+    }
+}
+
 /// Is there room for a frame of `bytes` at `sp`, which may be beyond `limit`?
 #[inline(always)]
 pub(super) fn fits(sp: *mut u8, bytes: usize, limit: *mut u8) -> bool {
@@ -202,7 +217,7 @@ fixed_ops! {
         let to = m.slot::<Op>(0);
         let from = m.sp.wrapping_add(m.imm32::<Op>(0) as usize).cast::<u64>();
         let (ip, sp) = return_to(m.sp);
-        from.copy_to(to, m.imm32::<Op>(1) as usize);
+        move_down(from, to, m.imm32::<Op>(1) as usize);
         m.sp = sp;
         m.jump(ip)
     }
@@ -306,7 +321,7 @@ unsafe fn replace_frame<B: Backend, C: Class>(m: &Machine<B, C>, area: &TailArea
     // checked.
     unsafe {
         let (return_ip, caller) = return_to(m.sp);
-        area.from.copy_to(area.to, area.params);
+        move_down(area.from, area.to, area.params);
         set_return(area.sp, return_ip, caller);
     }
 }
