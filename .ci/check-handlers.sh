@@ -2,7 +2,8 @@
 # Disassembles the threaded handlers of the release `teff` (x86-64). A handler must end in a jump to the next one and
 # need no frame: a call, a push or a ret in it would cost every instruction that runs, or native stack, or leave the
 # chain. Some may do more: what leaves the chain, the bulk operations, whose work outweighs a call, and cold functions;
-# and what moves arguments or results may save registers, of which it needs many. Even those must not call through a register, which is a jump to the next handler that failed to be one.
+# and what moves arguments or results may save registers, of which it needs many. Even those must not call through a
+# register, which is a jump to the next handler that failed to be one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(uname -m)" = x86_64 ] || { echo "skipped: only x86-64 code is checked"; exit 0; }
