@@ -118,10 +118,19 @@ impl<'a> Encoder<'a> {
 
     /// Appends an instruction.
     pub(crate) fn emit(&mut self, inst: &Inst) {
+        // One copy for each class, in which the places of the fields need little arithmetic.
+        match self.naming.class {
+            CellClass::Direct64 => self.emit_as(CellClass::Direct64, inst),
+            CellClass::Direct32 => self.emit_as(CellClass::Direct32, inst),
+            CellClass::Compact => self.emit_as(CellClass::Compact, inst),
+        }
+    }
+
+    #[inline(always)]
+    fn emit_as(&mut self, class: CellClass, inst: &Inst) {
         let cell = self.bytes.len();
-        self.bytes
-            .resize(cell + inst.op.format().size(self.naming.class), 0);
-        self.write(cell, inst);
+        self.bytes.resize(cell + inst.op.format().size(class), 0);
+        self.write(class, cell, inst);
     }
 
     /// Replaces the instruction at `position`, which is `old` and has no target, by one without a target
@@ -144,13 +153,13 @@ impl<'a> Encoder<'a> {
                 reloc.field += grown as u32;
             }
         }
-        self.write(cell, inst);
+        self.write(self.naming.class, cell, inst);
         grown as u32
     }
 
     /// Writes an instruction at `cell`.
-    fn write(&mut self, cell: usize, inst: &Inst) {
-        let class = self.naming.class;
+    #[inline(always)]
+    fn write(&mut self, class: CellClass, cell: usize, inst: &Inst) {
         let format = inst.op.format();
         match class {
             CellClass::Direct64 => self.put(cell, (self.handler(inst.op) as u64).to_le_bytes()),

@@ -21,11 +21,42 @@ use table::instructions;
 struct OpInfo {
     family: Family,
     form: &'static [Operand],
+    key: FormKey,
     format: Format,
 }
 
 macro_rules! form_list {
     ({}; $([$($operand:ident)*])*) => { &[$(&[$(Operand::$operand),*]),*] };
+}
+
+macro_rules! form_keys {
+    ({}; $([$($operand:ident)*])*) => {
+        &[$(FormKey::EMPTY$(.with(Operand::$operand))*),*]
+    };
+}
+
+/// A form as a number, by which it is found: two bits an operand, behind a leading one.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FormKey(u16);
+
+impl FormKey {
+    /// No operands.
+    pub(crate) const EMPTY: Self = Self(1);
+
+    /// One more operand.
+    pub(crate) const fn with(self, operand: Operand) -> Self {
+        Self(self.0 << 2 | operand as u16)
+    }
+
+    /// The same with the last operand in a slot.
+    pub(crate) const fn with_slot_last(self) -> Self {
+        Self(self.0 & !3 | Operand::S as u16)
+    }
+
+    fn of(form: &[Operand]) -> Self {
+        form.iter()
+            .fold(Self::EMPTY, |key, operand| key.with(*operand))
+    }
 }
 
 macro_rules! define_families {
@@ -46,6 +77,9 @@ macro_rules! define_families {
 
             const FORMS: [&'static [&'static [Operand]]; Self::COUNT] =
                 [$(with_forms!($kind $($imm)?, form_list {})),*];
+
+            const FORM_KEYS: [&'static [FormKey]; Self::COUNT] =
+                [$(with_forms!($kind $($imm)?, form_keys {})),*];
 
             const HAVE_RESULTS: [bool; Self::COUNT] = [$(define_families!(@result $kind)),*];
 
@@ -88,6 +122,7 @@ static OPS: [OpInfo; Op::COUNT] = {
     let mut ops = [OpInfo {
         family: Family::Halt,
         form: &[],
+        key: FormKey::EMPTY,
         format: Format::EMPTY,
     }; Op::COUNT];
     let (mut row, mut op) = (0, 0);
@@ -98,6 +133,7 @@ static OPS: [OpInfo; Op::COUNT] = {
             ops[op] = OpInfo {
                 family: Family::ALL[row],
                 form: operands,
+                key: Family::FORM_KEYS[row][form],
                 format: form_format(Family::FIELDS[row], operands),
             };
             form += 1;
@@ -133,8 +169,13 @@ impl Family {
 
     /// The operation of this row in `form`, if it exists.
     pub(crate) fn form(self, form: &[Operand]) -> Option<Op> {
-        let forms = Self::FORMS[self as usize];
-        let index = forms.iter().position(|have| *have == form)?;
+        self.form_by_key(FormKey::of(form))
+    }
+
+    /// The same by the form's key.
+    pub(crate) fn form_by_key(self, key: FormKey) -> Option<Op> {
+        let keys = Self::FORM_KEYS[self as usize];
+        let index = keys.iter().position(|have| *have == key)?;
         Some(Op(BASES[self as usize] + index as u16))
     }
 
@@ -169,6 +210,10 @@ impl Op {
 
     pub(crate) fn form(self) -> &'static [Operand] {
         self.info().form
+    }
+
+    pub(crate) fn key(self) -> FormKey {
+        self.info().key
     }
 
     pub(crate) fn format(self) -> Format {

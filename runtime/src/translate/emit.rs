@@ -5,7 +5,7 @@ use super::{
     stack::{AccState, Arg, Bank, Operand},
 };
 use crate::{
-    ir::{Family, Inst, Label, Op, Operand as Class},
+    ir::{Family, FormKey, Inst, Label, Op, Operand as Class},
     types::ValType,
 };
 
@@ -22,8 +22,7 @@ pub(super) struct Last {
 
 /// The operands of an instruction, in the order of its form, as they go into its fields.
 pub(super) struct Fields {
-    classes: [Class; 4],
-    len: usize,
+    key: FormKey,
     slots: usize,
     imms: usize,
     inst: Inst,
@@ -35,8 +34,7 @@ impl Fields {
         let mut inst = Inst::new(Op(0));
         inst.imm32[..imm32.len()].copy_from_slice(imm32);
         Self {
-            classes: [Class::A; 4],
-            len: 0,
+            key: FormKey::EMPTY,
             slots: 0,
             imms: imm32.len(),
             inst,
@@ -65,16 +63,14 @@ impl Fields {
     }
 
     fn class(&mut self, class: Class) {
-        self.classes[self.len] = class;
-        self.len += 1;
+        self.key = self.key.with(class);
     }
 
     /// The instruction of `family` with these operands.
     pub(super) fn inst(&self, family: Family) -> Inst {
-        let form = &self.classes[..self.len];
         let op = family
-            .form(form)
-            .unwrap_or_else(|| panic!("{family:?} has no form {form:?}"));
+            .form_by_key(self.key)
+            .unwrap_or_else(|| panic!("{family:?} has no form {:?}", self.key));
         Inst { op, ..self.inst }
     }
 }
@@ -262,9 +258,10 @@ impl Translator<'_, '_> {
         let (Class::A, operands) = form.split_last()? else {
             return None;
         };
-        let mut with_slot = [Class::S; 4];
-        with_slot[..operands.len()].copy_from_slice(operands);
-        let op = inst.op.family().form(&with_slot[..form.len()])?;
+        let op = inst
+            .op
+            .family()
+            .form_by_key(inst.op.key().with_slot_last())?;
         let mut inst = Inst { op, ..inst };
         let slots = operands.iter().filter(|class| **class == Class::S);
         inst.slots[slots.count()] = near;
