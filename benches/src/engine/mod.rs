@@ -55,8 +55,8 @@ impl EngineKind {
             }
         };
         match self {
-            Self::TeffThreaded => teff::run(Backend::Threaded, &bytes, &workload.program),
-            Self::TeffLoop => teff::run(Backend::Loop, &bytes, &workload.program),
+            Self::TeffThreaded => teff::run(Backend::Threaded, bytes, &workload.program),
+            Self::TeffLoop => teff::run(Backend::Loop, bytes, &workload.program),
             #[cfg(feature = "peers")]
             Self::Wasmi => wasmi::run(&bytes, &workload.program),
         }

@@ -5,13 +5,14 @@ use teff_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 
 use crate::workload::Program;
 
-pub(super) fn run(backend: Backend, bytes: &[u8], program: &Program) -> Result<(), String> {
+pub(super) fn run(backend: Backend, bytes: Vec<u8>, program: &Program) -> Result<(), String> {
     start(backend, bytes, program).map_err(|error| error.to_string())
 }
 
-fn start(backend: Backend, bytes: &[u8], program: &Program) -> Result<()> {
+fn start(backend: Backend, bytes: Vec<u8>, program: &Program) -> Result<()> {
     let engine = Engine::new(Config::new().backend(backend))?;
-    let module = Module::new(&engine, bytes)?;
+    // They are kept for good, so nothing is copied, as with the mapped files of `teff run`.
+    let module = Module::from_static(&engine, bytes.leak())?;
 
     match *program {
         Program::Text { argument, .. } => {
