@@ -1,25 +1,30 @@
-//! `teff-benches compare`: the same programs on teff and on other interpreters, in one run, as ratios.
+//! `teff-benches`: the same programs on teff and on other engines, in one run, as ratios.
 //!
 //! Every measured run is a process of its own, which loads one module, runs it and ends. So a run pays for all of its
 //! work, from the bytes to the exit, and one engine's caches and memory do not touch another's. The engines take turns
-//! within a round, so that a machine that gets slower does so for all; before any time is taken, their outputs are
-//! compared. CPU time is counted (user and system), and the median of the rounds is reported.
+//! within a round, so that a machine that gets slower does so for all; before any time is taken, outputs are compared
+//! with what is expected. CPU time is counted (user and system), and the median of the rounds is reported.
 
+mod compare;
 mod engine;
 mod measure;
+mod peers;
+mod programs;
 mod report;
-mod workload;
+mod teff;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::compare::Plan;
 use crate::engine::EngineKind;
-use crate::measure::Run;
-use crate::workload::Workload;
+use crate::programs::{Program, Size};
 
-/// Measures teff, beside other interpreters.
+/// Measures teff, beside other engines (those only in a build with `--features peers`).
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Cli {
@@ -29,39 +34,89 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure all engines of this build on all workloads, and print a table in Markdown
+    /// Measure programs on engines, and print a table in Markdown
+    ///
+    /// The first engine is the reference of the ratios. An engine that fails, prints something else than the program
+    /// should, or takes too long is shown as failed, and not timed.
     Compare {
-        /// How often each engine runs each workload
+        /// Only this engine (may be given several times; the first is the reference) [default: all]
+        #[arg(long, value_name = "NAME")]
+        engine: Vec<EngineKind>,
+        /// Only the programs with this text in their name (may be given several times)
+        #[arg(long, value_name = "TEXT")]
+        bench: Vec<String>,
+        /// How often each engine runs each program
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
         rounds: u32,
-        /// Only the workloads with this text in their name
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        workload: String,
-        /// Where the example modules are
-        #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"))]
-        examples: PathBuf,
+        /// Run on this core [default: the last one]
+        #[arg(long, value_name = "N")]
+        core: Option<usize>,
+        /// How long one run may take, in seconds; it may also take at most 20 times what the reference takes
+        #[arg(long, value_name = "S", default_value_t = 60)]
+        timeout: u64,
+        /// Write all numbers to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Write the table to this file too
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
     },
-    /// Run one workload on one engine in this process, without measuring (what `compare` starts)
+    /// Run one program on one engine, without measuring
     Run {
+        #[arg(long, value_name = "NAME")]
         engine: EngineKind,
-        workload: String,
-        #[arg(long, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples"))]
-        examples: PathBuf,
+        #[arg(long, value_name = "NAME")]
+        bench: String,
+        /// The little work that the tests do
+        #[arg(long)]
+        tiny: bool,
+    },
+    /// Name the programs and the engines
+    List,
+    /// Run a module on teff in this process (what the other commands start)
+    #[command(hide = true)]
+    Teff {
+        engine: EngineKind,
+        module: PathBuf,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
     },
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Compare {
+            engine,
+            bench,
             rounds,
-            workload,
-            examples,
-        } => compare(rounds, &workload, &examples),
+            core,
+            timeout,
+            json,
+            markdown,
+        } => plan(engine, &bench, rounds, timeout)
+            .and_then(|plan| compare::compare(&plan, core))
+            .and_then(|report| {
+                let table = report.markdown();
+                print!("{table}");
+                if let Some(path) = json {
+                    write(&path, &report.json()?)?;
+                }
+                markdown.map_or(Ok(()), |path| write(&path, &table))
+            }),
         Command::Run {
             engine,
-            workload,
-            examples,
-        } => Workload::named(&workload).and_then(|workload| engine.run(workload, &examples)),
+            bench,
+            tiny,
+        } => run(engine, &bench, if tiny { Size::Tiny } else { Size::Full }),
+        Command::List => {
+            list();
+            Ok(())
+        }
+        Command::Teff {
+            engine,
+            module,
+            args,
+        } => run_here(engine, &module, &args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,41 +127,60 @@ fn main() -> ExitCode {
     }
 }
 
-fn compare(rounds: u32, filter: &str, examples: &std::path::Path) -> Result<(), String> {
-    let workloads: Vec<_> = Workload::ALL
-        .iter()
-        .filter(|workload| workload.name.contains(filter))
-        .collect();
-    if workloads.is_empty() {
-        return Err(format!("no workload has `{filter}` in its name"));
+fn plan(
+    engines: Vec<EngineKind>,
+    bench: &[String],
+    rounds: u32,
+    timeout: u64,
+) -> Result<Plan, String> {
+    Ok(Plan {
+        engines: if engines.is_empty() {
+            EngineKind::available()
+        } else {
+            engines
+        },
+        programs: Program::matching(bench)?,
+        rounds,
+        limit: Duration::from_secs(timeout),
+    })
+}
+
+fn run(engine: EngineKind, bench: &str, size: Size) -> Result<(), String> {
+    let program = Program::named(bench)?;
+    let status = engine
+        .prepare()?
+        .command(program, size)
+        .status()
+        .map_err(|error| error.to_string())?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{bench} on {engine}: {status}"))
     }
-    let engines = EngineKind::available();
-    report::print_header(&engines, rounds);
-    for workload in workloads {
-        // The first round warms the file cache and is not counted: it only shows that all engines print the same.
-        let mut reference: Option<Vec<u8>> = None;
-        for &engine in &engines {
-            let run = measure::run(engine, workload, examples)?;
-            match &reference {
-                None => reference = Some(run.stdout),
-                Some(expected) if *expected != run.stdout => {
-                    return Err(format!(
-                        "{}: {engine} prints something else than {}",
-                        workload.name, engines[0]
-                    ));
-                }
-                Some(_) => {}
-            }
-        }
-        let mut runs: Vec<Vec<Run>> = engines.iter().map(|_| Vec::new()).collect();
-        for round in 0..rounds as usize {
-            // Each round begins with another engine.
-            for turn in 0..engines.len() {
-                let index = (round + turn) % engines.len();
-                runs[index].push(measure::run(engines[index], workload, examples)?);
-            }
-        }
-        report::print_row(workload, &runs);
+}
+
+fn run_here(engine: EngineKind, module: &Path, args: &[String]) -> Result<(), String> {
+    let config = engine
+        .config()
+        .ok_or_else(|| format!("{engine} is not teff"))?;
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    teff::run(&config, programs::read(module)?, module, &args).map_err(|error| format!("{error:?}"))
+}
+
+fn list() {
+    println!("Programs:");
+    for program in Program::ALL {
+        println!(
+            "  {:<12} {:<5} {}",
+            program.name, program.language, program.what
+        );
     }
-    Ok(())
+    println!("Engines of this build:");
+    for engine in EngineKind::available() {
+        println!("  {:<12} {engine}", engine.name());
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -1,71 +1,181 @@
-//! The table, in Markdown: medians, and for each further engine how many times the CPU time of the first it takes.
+//! What a comparison found, and its table in Markdown and its JSON.
 
+use std::fmt::Write;
 use std::fs;
 
-use crate::engine::EngineKind;
-use crate::measure::Run;
-use crate::workload::Workload;
+use serde::Serialize;
 
-pub(crate) fn print_header(engines: &[EngineKind], rounds: u32) {
-    println!(
-        "CPU seconds from the module's bytes to its exit, median of {rounds} interleaved rounds, and peak memory."
-    );
-    println!(
-        "A ratio above 1 means that {} needs less time. {}\n",
-        engines[0],
-        machine()
-    );
-    let mut header = "| workload |".to_owned();
-    let mut rule = "|---|".to_owned();
-    for engine in engines {
-        header += &format!(" {engine} | MiB |");
-        rule += "--:|--:|";
-    }
-    for engine in &engines[1..] {
-        header += &format!(" {engine} / {} |", engines[0]);
-        rule += "--:|";
-    }
-    println!("{header}\n{rule}");
+use crate::compare::Plan;
+
+/// A comparison that is done.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    pub(crate) processor: String,
+    architecture: &'static str,
+    /// The core that everything was pinned to.
+    core: Option<usize>,
+    rounds: u32,
+    /// The first is the reference of the ratios.
+    pub(crate) engines: Vec<EngineColumn>,
+    pub(crate) programs: Vec<Row>,
 }
 
-/// One workload: `runs` has the rounds of each engine, in the order of the header.
-pub(crate) fn print_row(workload: &Workload, runs: &[Vec<Run>]) {
-    let seconds: Vec<f64> = runs
-        .iter()
-        .map(|rounds| median(rounds.iter().map(|run| run.cpu.as_secs_f64())))
-        .collect();
-    let mut row = format!("| {} |", workload.name);
-    for (rounds, seconds) in runs.iter().zip(&seconds) {
-        let peak = median(rounds.iter().map(|run| run.peak_kib as f64 / 1024.0));
-        row += &format!(" {seconds:.3} | {peak:.1} |");
-    }
-    for other in &seconds[1..] {
-        row += &format!(" {:.2} |", other / seconds[0]);
-    }
-    println!("{row}");
+#[derive(Serialize)]
+pub(crate) struct EngineColumn {
+    pub(crate) name: String,
+    pub(crate) label: String,
+    /// The geometric mean of its times by the reference's, over the programs that both ran.
+    pub(crate) ratio: Option<f64>,
+    /// How many programs these are.
+    pub(crate) counted: usize,
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+/// One program, with a cell for each engine.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    pub(crate) program: &'static str,
+    pub(crate) language: &'static str,
+    pub(crate) cells: Vec<Cell>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Cell {
+    Measured(Times),
+    /// Why it does not count.
+    Failed(String),
+}
+
+/// Of all rounds: seconds and KiB, medians but for the minimum.
+#[derive(Serialize)]
+pub(crate) struct Times {
+    pub(crate) cpu: f64,
+    pub(crate) cpu_min: f64,
+    pub(crate) wall: f64,
+    pub(crate) peak_kib: u64,
+}
+
+impl Row {
+    fn times(&self, engine: usize) -> Option<&Times> {
+        match &self.cells[engine] {
+            Cell::Measured(times) => Some(times),
+            Cell::Failed(_) => None,
+        }
+    }
+
+    /// An engine's time by the reference's.
+    pub(crate) fn ratio(&self, engine: usize) -> Option<f64> {
+        Some(self.times(engine)?.cpu / self.times(0)?.cpu)
+    }
+}
+
+impl Report {
+    pub(crate) fn new(plan: &Plan, core: Option<usize>, programs: Vec<Row>) -> Self {
+        let engines = plan.engines.iter().enumerate().map(|(index, engine)| {
+            let ratios: Vec<f64> = programs.iter().filter_map(|row| row.ratio(index)).collect();
+            EngineColumn {
+                name: engine.name(),
+                label: engine.to_string(),
+                ratio: geometric_mean(&ratios),
+                counted: ratios.len(),
+            }
+        });
+        Self {
+            processor: processor(),
+            architecture: std::env::consts::ARCH,
+            core,
+            rounds: plan.rounds,
+            engines: engines.collect(),
+            programs,
+        }
+    }
+
+    pub(crate) fn json(&self) -> Result<String, String> {
+        serde_json::to_string_pretty(self)
+            .map(|text| text + "\n")
+            .map_err(|error| error.to_string())
+    }
+
+    /// The table: seconds of the reference, ratios of the others, and what failed below it.
+    pub(crate) fn markdown(&self) -> String {
+        let mut text = String::new();
+        let reference = &self.engines[0].label;
+        let _ = writeln!(
+            text,
+            "CPU time (user and system) of the whole run, from exec to exit; medians of {} interleaved rounds on {} ({}). \
+             {reference} in seconds, the others as multiples of {reference}'s time: above 1 is slower than {reference}.\n",
+            self.rounds, self.processor, self.architecture
+        );
+        let _ = write!(text, "| program | |");
+        for engine in &self.engines {
+            let _ = write!(text, " {} |", engine.label);
+        }
+        let _ = writeln!(text, "\n|---|---|{}", "--:|".repeat(self.engines.len()));
+        let mut failures = String::new();
+        for row in &self.programs {
+            let _ = write!(text, "| {} | {} |", row.program, row.language);
+            for (index, cell) in row.cells.iter().enumerate() {
+                let _ = match cell {
+                    Cell::Measured(times) if index == 0 => write!(text, " {:.3} s |", times.cpu),
+                    Cell::Measured(times) => match row.ratio(index) {
+                        Some(ratio) => write!(text, " {ratio:.2} |"),
+                        None => write!(text, " {:.3} s |", times.cpu),
+                    },
+                    Cell::Failed(reason) => {
+                        let _ = writeln!(
+                            failures,
+                            "- {} fails {}: {reason}",
+                            self.engines[index].label, row.program
+                        );
+                        write!(text, " failed |")
+                    }
+                };
+            }
+            text.push('\n');
+        }
+        let _ = write!(text, "| **geometric mean** | |");
+        for engine in &self.engines {
+            let _ = match engine.ratio {
+                Some(ratio) if engine.counted == self.programs.len() => {
+                    write!(text, " **{ratio:.2}** |")
+                }
+                Some(ratio) => write!(text, " **{ratio:.2}** of {} |", engine.counted),
+                None => write!(text, " - |"),
+            };
+        }
+        text.push('\n');
+        if !failures.is_empty() {
+            let _ = write!(text, "\n{failures}");
+        }
+        text
+    }
+}
+
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    if values.len() % 2 == 1 {
-        values[middle]
-    } else {
-        (values[middle - 1] + values[middle]) / 2.0
+    match values.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => values[middle],
+        _ => (values[middle - 1] + values[middle]) / 2.0,
     }
+}
+
+fn geometric_mean(values: &[f64]) -> Option<f64> {
+    let sum: f64 = values.iter().map(|value| value.ln()).sum();
+    (!values.is_empty()).then(|| (sum / values.len() as f64).exp())
 }
 
 /// The processor, as far as the system names it.
-fn machine() -> String {
+pub(crate) fn processor() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
         .lines()
         .find_map(|line| line.strip_prefix("model name"))
         .and_then(|rest| rest.split_once(':'));
-    format!(
-        "{} ({}).",
-        model.map_or("Processor", |(_, name)| name.trim()),
-        std::env::consts::ARCH
+    model.map_or_else(
+        || "an unknown processor".to_owned(),
+        |(_, name)| name.trim().to_owned(),
     )
 }

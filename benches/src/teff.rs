@@ -1,0 +1,33 @@
+//! teff itself, in this process, with its defaults but for what the engine's name says.
+
+use std::path::Path;
+
+use teff_runtime::{Config, Engine, Error, Linker, Module, Result, Store};
+use teff_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
+
+/// Runs a WASI command with its output on stdout.
+pub(crate) fn run(config: &Config, bytes: Vec<u8>, module: &Path, args: &[&str]) -> Result<()> {
+    let engine = Engine::new(config)?;
+    // They are kept for good, so nothing is copied, as with the mapped files of `teff run`.
+    let module_name = module.to_string_lossy().into_owned();
+    let module = Module::from_static(&engine, bytes.leak())?;
+    let wasi = WasiCtxBuilder::new()
+        .inherit_stdio()
+        .arg(module_name.as_bytes())
+        .args(args)
+        .build();
+    let mut store = Store::new(&engine, wasi);
+    let mut linker = Linker::new(&engine);
+    teff_wasi::add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
+    let instance = linker.instantiate(&mut store, &module)?;
+    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+    start.call(&mut store, ()).or_else(expect_success)
+}
+
+/// A program may end by `proc_exit(0)` as well as by returning.
+fn expect_success(error: Error) -> Result<()> {
+    match error.downcast_ref::<I32Exit>() {
+        Some(I32Exit(0)) => Ok(()),
+        _ => Err(error),
+    }
+}
