@@ -7,9 +7,10 @@ cd "$(dirname "$0")"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# -O2 may call any wasm-opt it finds; without it the result does not depend on the machine.
+# -O2 may call any wasm-opt it finds; without it the result does not depend on the machine. Compressed relocations are
+# short indices, as every tool leaves them that touches a module again; Wasm3 and Stitch cannot read the long ones.
 c() {
-    clang-22 --target=wasm32-wasi -Wno-deprecated -O2 -s -Wall -Wextra -ffp-contract=off --no-wasm-opt "c/$1.c" -o "wasm/$1.wasm"
+    clang-22 --target=wasm32-wasi -Wno-deprecated -O2 -s -Wall -Wextra -ffp-contract=off --no-wasm-opt -Wl,--compress-relocations "$1" -o "$2"
 }
 
 # /usr/bin first: Debian's cargo and rustc, whose std source (there is no prebuilt std for wasm) has the same version.
@@ -17,7 +18,7 @@ rust() {
     (
         cd rust
         PATH=/usr/bin:$PATH RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$scratch/rust" CARGO_TARGET_WASM32_WASIP1_LINKER=clang-22 \
-            RUSTFLAGS="-Clink-self-contained=no -Clink-arg=--target=wasm32-wasi -Clink-arg=-Wno-deprecated -Clink-arg=--no-wasm-opt \
+            RUSTFLAGS="-Clink-self-contained=no -Clink-arg=--target=wasm32-wasi -Clink-arg=-Wno-deprecated -Clink-arg=--no-wasm-opt -Clink-arg=-Wl,--compress-relocations \
             --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo --remap-path-prefix=$PWD=/programs --remap-path-prefix=$scratch=/target" \
             cargo build --quiet --release --bin "$1" --target wasm32-wasip1 -Zbuild-std=std,panic_abort
     )
@@ -31,7 +32,8 @@ go_programs() {
 }
 
 build() {
-    if [ -f "c/$1.c" ]; then c "$1"
+    if [ -f "c/$1.c" ]; then c "c/$1.c" "wasm/$1.wasm"
+    elif [ "$1" = hello ]; then c starts/hello.c wasm/hello.wasm
     elif [ -f "wat/$1.wat" ]; then wat2wasm "wat/$1.wat" -o "wasm/$1.wasm"
     elif [ -f "rust/src/bin/$1.rs" ]; then rust "$1"
     elif [ "$1" = go ]; then go_programs
@@ -48,7 +50,7 @@ if [ $# -eq 0 ]; then
         name=$(basename "$source")
         set -- "$@" "${name%.*}"
     done
-    set -- "$@" go
+    set -- "$@" hello go
 fi
 mkdir -p wasm
 for name in "$@"; do build "$name"; done

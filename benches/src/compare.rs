@@ -8,12 +8,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::engine::{EngineKind, Runner};
 use crate::measure::{self, Run};
 use crate::programs::{Program, Size};
-use crate::report::{Cell, Report, Row, Times, median};
+use crate::report::{Cell, Report, Row, Times};
 
 /// What to compare, and how.
 pub(crate) struct Plan {
     pub(crate) engines: Vec<EngineKind>,
     pub(crate) programs: Vec<&'static Program>,
+    pub(crate) size: Size,
     pub(crate) rounds: u32,
     /// How long one run may take.
     pub(crate) limit: Duration,
@@ -24,24 +25,35 @@ const SLOWEST_RATIO: u32 = 20;
 const ALWAYS_ALLOWED: Duration = Duration::from_secs(10);
 
 pub(crate) fn compare(plan: &Plan, core: Option<usize>) -> Result<Report, String> {
-    let mut runners = Vec::new();
-    for engine in &plan.engines {
-        eprintln!("preparing {engine}");
-        runners.push(engine.prepare()?);
-    }
+    let runners = prepare(&plan.engines)?;
     // Only now, so that cargo may use all cores.
     let core = measure::pin(core)?;
-    let steps = plan.programs.len() * runners.len() * (plan.rounds as usize + 1);
-    let bar = ProgressBar::new(steps as u64).with_style(
-        ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} of about {duration}  {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = progress_bar(plan.programs.len() * runners.len() * (plan.rounds as usize + 1));
     let mut rows = Vec::new();
     for program in &plan.programs {
         rows.push(measure_program(plan, program, &runners, &bar)?);
     }
     bar.finish_and_clear();
-    Ok(Report::new(plan, core, rows))
+    Ok(Report::new(&runners, plan.rounds, core, rows))
+}
+
+/// Builds what the engines need.
+pub(crate) fn prepare(engines: &[EngineKind]) -> Result<Vec<Runner>, String> {
+    let bar = progress_bar(engines.len());
+    let mut runners = Vec::new();
+    for engine in engines {
+        bar.set_message(format!("building what {engine} needs"));
+        runners.push(engine.prepare()?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(runners)
+}
+
+pub(crate) fn progress_bar(steps: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {elapsed}, {eta} to go  {msg}");
+    ProgressBar::new(steps as u64)
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn measure_program(
@@ -50,19 +62,20 @@ fn measure_program(
     runners: &[Runner],
     bar: &ProgressBar,
 ) -> Result<Row, String> {
-    let expected = program.expected(Size::Full)?;
+    let expected = program.expected(plan.size)?;
     let mut limit = plan.limit;
-    let run = |runner: &Runner, limit: Duration| -> Result<Run, String> {
+    let run = |runner: &Runner, limit: Duration| -> Result<Run, Cell> {
         bar.set_message(format!("{}: {}", program.name, runner.engine));
-        let run = measure::run(runner.command(program, Size::Full), limit)?;
         bar.inc(1);
+        let command = runner.command(program, plan.size).ok_or(Cell::Absent)?;
+        let run = measure::run(command, limit).map_err(Cell::Failed)?;
         match run.failure(&expected) {
             None => Ok(run),
-            Some(reason) => Err(reason),
+            Some(reason) => Err(Cell::Failed(reason)),
         }
     };
     // The first round warms the file cache and is not counted: it shows who computes this program as it should be.
-    let mut results: Vec<Result<Vec<Run>, String>> = Vec::new();
+    let mut results: Vec<Result<Vec<Run>, Cell>> = Vec::new();
     for (index, runner) in runners.iter().enumerate() {
         let first = run(runner, limit);
         if index == 0
@@ -82,31 +95,17 @@ fn measure_program(
             };
             match run(&runners[index], limit) {
                 Ok(run) => runs.push(run),
-                Err(reason) => results[index] = Err(reason),
+                Err(cell) => results[index] = Err(cell),
             }
         }
     }
     let cells = results.into_iter().map(|result| match result {
         Ok(runs) => Cell::Measured(Times::of(&runs)),
-        Err(failed) => Cell::Failed(failed),
+        Err(cell) => cell,
     });
     Ok(Row {
         program: program.name,
         language: program.language,
         cells: cells.collect(),
     })
-}
-
-impl Times {
-    fn of(runs: &[Run]) -> Self {
-        let cpu: Vec<f64> = runs.iter().map(|run| run.cpu.as_secs_f64()).collect();
-        let wall: Vec<f64> = runs.iter().map(|run| run.wall.as_secs_f64()).collect();
-        let peak: Vec<f64> = runs.iter().map(|run| run.peak_kib as f64).collect();
-        Self {
-            cpu: median(&cpu),
-            cpu_min: cpu.iter().copied().fold(f64::INFINITY, f64::min),
-            wall: median(&wall),
-            peak_kib: median(&peak) as u64,
-        }
-    }
 }

@@ -3,27 +3,51 @@
 use std::env;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::ValueEnum;
 use teff_runtime::{Backend, Config};
 
-use crate::peers;
+use crate::build;
 use crate::programs::{Program, Size};
 
 /// An engine, in one of its configurations.
+///
+/// A further configuration of teff needs a variant here, its `Config`, and its name for people.
 #[derive(Copy, Clone, PartialEq, Eq, ValueEnum, Debug)]
 pub(crate) enum EngineKind {
     /// teff with its defaults: the reference of the ratios
     Teff,
     /// teff with its other backend, a loop
     TeffLoop,
-    /// The interpreter of Silverfir-nano (sf-nano-core 0.6.0)
+    /// The interpreter of Silverfir-nano (sf-nano-core)
     #[value(alias = "sf")]
     Silverfir,
-    /// wasmi 2.0.0
+    /// wasmi
     Wasmi,
+    /// Stitch (makepad-stitch)
+    Stitch,
+    /// Wasm3, of the crate wasm3-sys or of the source that WASM3_SOURCE names
+    Wasm3,
+    /// TinyWasm
+    Tinywasm,
+    /// Wasmtime's interpreter
+    Pulley,
+    /// Wasmtime's compiler
+    Cranelift,
+    /// The same source compiled for this machine
+    Native,
+}
+
+/// What runs the programs of an engine.
+enum Kind {
+    /// teff, in a process of this program.
+    Here(Backend),
+    /// A command in `peers/`, with options that come first.
+    Peer(&'static str, &'static [&'static str]),
+    /// Programs of their own.
+    Native,
 }
 
 impl EngineKind {
@@ -38,11 +62,13 @@ impl EngineKind {
 
     /// Whether this build can run it.
     pub(crate) fn check(self) -> Result<(), String> {
-        match self.backend() {
-            Some(backend) if Config::BACKENDS.contains(&backend) => Ok(()),
-            Some(_) => Err(format!("{self} is not in this build of teff")),
-            None if cfg!(feature = "peers") => Ok(()),
-            None => Err(format!("{self} needs a build with `--features peers`")),
+        match self.kind() {
+            Kind::Here(backend) if !Config::BACKENDS.contains(&backend) => {
+                Err(format!("{self} is not in this build of teff"))
+            }
+            Kind::Here(_) => Ok(()),
+            _ if cfg!(feature = "peers") => Ok(()),
+            _ => Err(format!("{self} needs a build with `--features peers`")),
         }
     }
 
@@ -52,45 +78,54 @@ impl EngineKind {
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
+    fn kind(self) -> Kind {
+        match self {
+            Self::Teff => Kind::Here(Backend::Threaded),
+            Self::TeffLoop => Kind::Here(Backend::Loop),
+            Self::Silverfir => Kind::Peer("silverfir", &[]),
+            Self::Wasmi => Kind::Peer("wasmi", &[]),
+            Self::Stitch => Kind::Peer("stitch", &[]),
+            Self::Wasm3 => Kind::Peer("wasm3", &[]),
+            Self::Tinywasm => Kind::Peer("tinywasm", &[]),
+            Self::Pulley => Kind::Peer("wasmtime", &["--pulley"]),
+            Self::Cranelift => Kind::Peer("wasmtime", &[]),
+            Self::Native => Kind::Native,
+        }
+    }
+
     /// How teff is configured; nothing for another engine.
     pub(crate) fn config(self) -> Option<Config> {
+        let Kind::Here(backend) = self.kind() else {
+            return None;
+        };
         let mut config = Config::new();
-        config.backend(self.backend()?);
+        config.backend(backend);
         Some(config)
-    }
-
-    /// teff's backend; nothing for another engine.
-    fn backend(self) -> Option<Backend> {
-        match self {
-            Self::Teff => Some(Backend::Threaded),
-            Self::TeffLoop => Some(Backend::Loop),
-            _ => None,
-        }
-    }
-
-    /// The command in `peers/` that is the engine.
-    pub(crate) fn peer(self) -> Option<&'static str> {
-        match self {
-            Self::Teff | Self::TeffLoop => None,
-            Self::Silverfir => Some("silverfir"),
-            Self::Wasmi => Some("wasmi"),
-        }
     }
 
     /// Builds what the engine needs, and returns how a program is started with it.
     pub(crate) fn prepare(self) -> Result<Runner, String> {
         self.check()?;
-        let (command, before) = match self.peer() {
-            None => {
-                let this = env::current_exe().map_err(|error| error.to_string())?;
-                (this, vec!["teff".into(), self.name().into()])
+        let mut version = None;
+        let start = match self.kind() {
+            Kind::Here(_) => Start::Module {
+                command: env::current_exe().map_err(|error| error.to_string())?,
+                before: vec!["teff".into(), self.name().into()],
+            },
+            Kind::Peer(peer, before) => {
+                let command = build::peer(peer)?;
+                version = build::version(&command);
+                Start::Module {
+                    command,
+                    before: before.iter().map(Into::into).collect(),
+                }
             }
-            Some(peer) => (peers::build(peer)?, Vec::new()),
+            Kind::Native => Start::Native(build::native()?),
         };
         Ok(Runner {
             engine: self,
-            command,
-            before,
+            version,
+            start,
         })
     }
 }
@@ -102,6 +137,12 @@ impl fmt::Display for EngineKind {
             Self::TeffLoop => "teff (loop)",
             Self::Silverfir => "Silverfir-nano",
             Self::Wasmi => "wasmi",
+            Self::Stitch => "Stitch",
+            Self::Wasm3 => "Wasm3",
+            Self::Tinywasm => "TinyWasm",
+            Self::Pulley => "Pulley",
+            Self::Cranelift => "Cranelift",
+            Self::Native => "native",
         })
     }
 }
@@ -109,18 +150,73 @@ impl fmt::Display for EngineKind {
 /// An engine that is ready to run.
 pub(crate) struct Runner {
     pub(crate) engine: EngineKind,
-    command: PathBuf,
-    before: Vec<OsString>,
+    /// The version that the command tells; nothing for teff itself and for native programs.
+    version: Option<String>,
+    start: Start,
+}
+
+enum Start {
+    /// A command that is given the module.
+    Module {
+        command: PathBuf,
+        before: Vec<OsString>,
+    },
+    /// A directory of commands, one for each program.
+    Native(PathBuf),
 }
 
 impl Runner {
-    /// The command line that runs a program.
-    pub(crate) fn command(&self, program: &Program, size: Size) -> Command {
-        let mut command = Command::new(&self.command);
-        command
-            .args(&self.before)
-            .arg(program.module())
-            .args(program.args(size));
-        command
+    /// The engine's name with its version.
+    pub(crate) fn label(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{} {version}", self.engine),
+            None => self.engine.to_string(),
+        }
+    }
+
+    /// The command line that runs a program; nothing if the engine cannot have it.
+    pub(crate) fn command(&self, program: &Program, size: Size) -> Option<Command> {
+        let mut command = match &self.start {
+            Start::Module { command, before } => {
+                let mut command = Command::new(command);
+                command.args(before).arg(program.module_path());
+                command
+            }
+            Start::Native(directory) => {
+                let file = directory.join(program.module);
+                if !file.exists() {
+                    return None;
+                }
+                Command::new(file)
+            }
+        };
+        command.args(program.args(size));
+        Some(command)
+    }
+
+    /// The command lines that tell the memory of loading a module: as by default, and with everything translated.
+    /// Nothing if the engine loads none.
+    pub(crate) fn memory_commands(&self, module: &Path) -> Option<(Command, Command)> {
+        let Start::Module { command, before } = &self.start else {
+            return None;
+        };
+        let line = |option: &str| {
+            let mut line = Command::new(command);
+            line.args(before).arg(option).arg(module);
+            line
+        };
+        Some((line("--memory"), line("--memory-eager")))
+    }
+
+    /// The command line that runs any module; nothing if the engine runs none.
+    pub(crate) fn module_command(&self) -> Option<Command> {
+        match &self.start {
+            Start::Module { command, before } => {
+                let mut command = Command::new(command);
+                command.args(before);
+                Some(command)
+            }
+            Start::Native(_) => None,
+        }
     }
 }

@@ -5,12 +5,18 @@
 //! within a round, so that a machine that gets slower does so for all; before any time is taken, outputs are compared
 //! with what is expected. CPU time is counted (user and system), and the median of the rounds is reported.
 
+mod build;
 mod compare;
 mod engine;
 mod measure;
-mod peers;
+mod memory;
+mod plot;
 mod programs;
 mod report;
+#[allow(unreachable_pub, reason = "shared with the peers, where it is public")]
+#[path = "../peers/wasi/src/stages.rs"]
+mod stages;
+mod starts;
 mod teff;
 
 use std::fs;
@@ -48,6 +54,9 @@ enum Command {
         /// How often each engine runs each program
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
         rounds: u32,
+        /// The little work that the tests do: to try the command, not to measure
+        #[arg(long)]
+        tiny: bool,
         /// Run on this core [default: the last one]
         #[arg(long, value_name = "N")]
         core: Option<usize>,
@@ -58,6 +67,44 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         json: Option<PathBuf>,
         /// Write the table to this file too
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
+        /// Draw the ratios to this file
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
+    /// Measure what it costs to start: whole command lines, from exec to exit
+    ///
+    /// teff is the command `teff run`, which is built for this; the others are minimal commands of their own.
+    Starts {
+        /// Only this engine (may be given several times) [default: all]
+        #[arg(long, value_name = "NAME")]
+        engine: Vec<EngineKind>,
+        /// Only this module: hello-c, hello-go, gotour or go-test (may be given several times)
+        #[arg(long, value_name = "NAME")]
+        module: Vec<String>,
+        /// A further row for teff with options of `teff run`, such as `lazy=--compilation lazy` (may be given several times)
+        #[arg(long, value_name = "LABEL=OPTIONS", value_parser = variant)]
+        variant: Vec<(String, Vec<String>)>,
+        /// How often each is run (large modules less often)
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+        runs: u32,
+        /// Run on this core [default: the last one]
+        #[arg(long, value_name = "N")]
+        core: Option<usize>,
+        /// Write all numbers to this file
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Write the tables to this file too
+        #[arg(long, value_name = "FILE")]
+        markdown: Option<PathBuf>,
+    },
+    /// Measure the memory of a loaded module, of its translated code and of further instances
+    Memory {
+        /// Only this engine (may be given several times) [default: all]
+        #[arg(long, value_name = "NAME")]
+        engine: Vec<EngineKind>,
+        /// Write the tables to this file too
         #[arg(long, value_name = "FILE")]
         markdown: Option<PathBuf>,
     },
@@ -77,6 +124,12 @@ enum Command {
     #[command(hide = true)]
     Teff {
         engine: EngineKind,
+        /// Tell the memory of loading it instead
+        #[arg(long)]
+        memory: bool,
+        /// The same with everything translated
+        #[arg(long)]
+        memory_eager: bool,
         module: PathBuf,
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -89,34 +142,70 @@ fn main() -> ExitCode {
             engine,
             bench,
             rounds,
+            tiny,
             core,
             timeout,
             json,
             markdown,
-        } => plan(engine, &bench, rounds, timeout)
+            svg,
+        } => plan(engine, &bench, size(tiny), rounds, timeout)
             .and_then(|plan| compare::compare(&plan, core))
             .and_then(|report| {
-                let table = report.markdown();
-                print!("{table}");
                 if let Some(path) = json {
                     write(&path, &report.json()?)?;
                 }
-                markdown.map_or(Ok(()), |path| write(&path, &table))
+                if let Some(path) = svg {
+                    write(&path, &plot::svg(&report))?;
+                }
+                show(&report.markdown(), markdown)
             }),
+        Command::Starts {
+            engine,
+            module,
+            variant,
+            runs,
+            core,
+            json,
+            markdown,
+        } => {
+            let plan = starts::Plan {
+                engines: or_all(engine),
+                variants: variant,
+                modules: module,
+                runs,
+                limit: Duration::from_secs(120),
+            };
+            starts::starts(&plan, core).and_then(|report| {
+                if let Some(path) = json {
+                    write(&path, &report.json()?)?;
+                }
+                show(&report.markdown(), markdown)
+            })
+        }
+        Command::Memory { engine, markdown } => {
+            memory::memory(&or_all(engine)).and_then(|table| show(&table, markdown))
+        }
         Command::Run {
             engine,
             bench,
             tiny,
-        } => run(engine, &bench, if tiny { Size::Tiny } else { Size::Full }),
+        } => run(engine, &bench, size(tiny)),
         Command::List => {
             list();
             Ok(())
         }
         Command::Teff {
             engine,
+            memory,
+            memory_eager,
             module,
             args,
-        } => run_here(engine, &module, &args),
+        } => here(
+            engine,
+            (memory || memory_eager).then_some(memory_eager),
+            &module,
+            &args,
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -130,16 +219,14 @@ fn main() -> ExitCode {
 fn plan(
     engines: Vec<EngineKind>,
     bench: &[String],
+    size: Size,
     rounds: u32,
     timeout: u64,
 ) -> Result<Plan, String> {
     Ok(Plan {
-        engines: if engines.is_empty() {
-            EngineKind::available()
-        } else {
-            engines
-        },
+        engines: or_all(engines),
         programs: Program::matching(bench)?,
+        size,
         rounds,
         limit: Duration::from_secs(timeout),
     })
@@ -147,11 +234,9 @@ fn plan(
 
 fn run(engine: EngineKind, bench: &str, size: Size) -> Result<(), String> {
     let program = Program::named(bench)?;
-    let status = engine
-        .prepare()?
-        .command(program, size)
-        .status()
-        .map_err(|error| error.to_string())?;
+    let command = engine.prepare()?.command(program, size);
+    let mut command = command.ok_or_else(|| format!("there is no {bench} for {engine}"))?;
+    let status = command.status().map_err(|error| error.to_string())?;
     if status.success() {
         Ok(())
     } else {
@@ -159,12 +244,42 @@ fn run(engine: EngineKind, bench: &str, size: Size) -> Result<(), String> {
     }
 }
 
-fn run_here(engine: EngineKind, module: &Path, args: &[String]) -> Result<(), String> {
+/// Runs a module, or tells its memory: `memory` says whether with everything translated.
+fn here(
+    engine: EngineKind,
+    memory: Option<bool>,
+    module: &Path,
+    args: &[String],
+) -> Result<(), String> {
     let config = engine
         .config()
         .ok_or_else(|| format!("{engine} is not teff"))?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    teff::run(&config, programs::read(module)?, module, &args).map_err(|error| format!("{error:?}"))
+    let bytes = programs::read(module)?;
+    match memory {
+        None => teff::run(&config, bytes, module, &args),
+        Some(eager) => teff::memory(config, bytes, eager),
+    }
+    .map_err(|error| format!("{error:?}"))
+}
+
+fn size(tiny: bool) -> Size {
+    if tiny { Size::Tiny } else { Size::Full }
+}
+
+fn or_all(engines: Vec<EngineKind>) -> Vec<EngineKind> {
+    if engines.is_empty() {
+        EngineKind::available()
+    } else {
+        engines
+    }
+}
+
+/// Reads `LABEL=OPTIONS`.
+fn variant(text: &str) -> Result<(String, Vec<String>), String> {
+    let (label, options) = text.split_once('=').ok_or("it has no `=`")?;
+    let options = options.split_whitespace().map(str::to_owned);
+    Ok((format!("teff, {label}"), options.collect()))
 }
 
 fn list() {
@@ -183,4 +298,10 @@ fn list() {
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Prints a text, and writes it to a file if one is given.
+fn show(text: &str, file: Option<PathBuf>) -> Result<(), String> {
+    print!("{text}");
+    file.map_or(Ok(()), |path| write(&path, text))
 }

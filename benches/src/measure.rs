@@ -72,7 +72,7 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Run, String> 
     let (status, usage) = usage_of(id).map_err(|error| error.to_string())?;
     let stderr = stderr.join().unwrap_or_else(|_| Ok(Vec::new()));
     if late {
-        return Err(format!("not done after {} s", limit.as_secs()));
+        return Err(format!("not done after {} s", limit.as_secs_f64()));
     }
     let time = |value: libc::timeval| {
         Duration::from_secs(value.tv_sec as u64) + Duration::from_micros(value.tv_usec as u64)
@@ -183,4 +183,50 @@ pub(crate) fn pin(core: Option<usize>) -> Result<Option<usize>, String> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn pin(_core: Option<usize>) -> Result<Option<usize>, String> {
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Result<Run, String> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        run(command, limit)
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_run_counts_only_with_the_expected_output_and_success() {
+        let good = shell("echo 42", LONG).unwrap();
+        assert_eq!(good.failure(b"42\n"), None);
+        assert_eq!(good.failure(b"43\n").as_deref(), Some("wrong output"));
+        assert!(good.peak_kib > 0);
+
+        let bad = shell("echo 42; echo 'no memory' >&2; exit 3", LONG).unwrap();
+        assert_eq!(
+            bad.failure(b"42\n").as_deref(),
+            Some("exit status 3: no memory")
+        );
+
+        let killed = shell("echo 42; kill -SEGV $$", LONG).unwrap();
+        assert_eq!(
+            killed.failure(b"42\n").as_deref(),
+            Some("killed by a signal")
+        );
+    }
+
+    #[test]
+    fn a_run_that_takes_too_long_is_ended() {
+        // exec, so that the process that is killed is the one that sleeps.
+        let outcome = shell("exec sleep 50", Duration::from_millis(200));
+        assert_eq!(outcome.err().as_deref(), Some("not done after 0.2 s"));
+    }
+
+    #[test]
+    fn the_work_of_the_child_is_counted() {
+        let run = shell("i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done", LONG).unwrap();
+        assert!(run.cpu > Duration::ZERO, "{:?}", run.cpu);
+    }
 }

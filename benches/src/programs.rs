@@ -18,8 +18,8 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     /// The language that it was written in: also where its source is.
     pub(crate) language: &'static str,
-    /// The module in `programs/wasm/`, without its extension.
-    module: &'static str,
+    /// The module in `programs/wasm/`, without its extension; also the name of the native program.
+    pub(crate) module: &'static str,
     /// What comes before the amount of work among the arguments.
     part: Option<&'static str>,
     /// The amount of work of the size `Tiny`; that of `Full` is the program's own default.
@@ -204,7 +204,7 @@ impl Program {
         Ok(Self::ALL.iter().filter(chosen).collect())
     }
 
-    pub(crate) fn module(&self) -> PathBuf {
+    pub(crate) fn module_path(&self) -> PathBuf {
         directory()
             .join("wasm")
             .join(self.module)

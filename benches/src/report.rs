@@ -5,7 +5,8 @@ use std::fs;
 
 use serde::Serialize;
 
-use crate::compare::Plan;
+use crate::engine::Runner;
+use crate::measure::Run;
 
 /// A comparison that is done.
 #[derive(Serialize)]
@@ -42,6 +43,8 @@ pub(crate) struct Row {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Cell {
     Measured(Times),
+    /// There is no such program for this engine.
+    Absent,
     /// Why it does not count.
     Failed(String),
 }
@@ -55,11 +58,25 @@ pub(crate) struct Times {
     pub(crate) peak_kib: u64,
 }
 
+impl Times {
+    pub(crate) fn of(runs: &[Run]) -> Self {
+        let cpu: Vec<f64> = runs.iter().map(|run| run.cpu.as_secs_f64()).collect();
+        let wall: Vec<f64> = runs.iter().map(|run| run.wall.as_secs_f64()).collect();
+        let peak: Vec<f64> = runs.iter().map(|run| run.peak_kib as f64).collect();
+        Self {
+            cpu: median(&cpu),
+            cpu_min: cpu.iter().copied().fold(f64::INFINITY, f64::min),
+            wall: median(&wall),
+            peak_kib: median(&peak) as u64,
+        }
+    }
+}
+
 impl Row {
     fn times(&self, engine: usize) -> Option<&Times> {
         match &self.cells[engine] {
             Cell::Measured(times) => Some(times),
-            Cell::Failed(_) => None,
+            Cell::Absent | Cell::Failed(_) => None,
         }
     }
 
@@ -70,12 +87,17 @@ impl Row {
 }
 
 impl Report {
-    pub(crate) fn new(plan: &Plan, core: Option<usize>, programs: Vec<Row>) -> Self {
-        let engines = plan.engines.iter().enumerate().map(|(index, engine)| {
+    pub(crate) fn new(
+        runners: &[Runner],
+        rounds: u32,
+        core: Option<usize>,
+        programs: Vec<Row>,
+    ) -> Self {
+        let engines = runners.iter().enumerate().map(|(index, runner)| {
             let ratios: Vec<f64> = programs.iter().filter_map(|row| row.ratio(index)).collect();
             EngineColumn {
-                name: engine.name(),
-                label: engine.to_string(),
+                name: runner.engine.name(),
+                label: runner.label(),
                 ratio: geometric_mean(&ratios),
                 counted: ratios.len(),
             }
@@ -84,7 +106,7 @@ impl Report {
             processor: processor(),
             architecture: std::env::consts::ARCH,
             core,
-            rounds: plan.rounds,
+            rounds,
             engines: engines.collect(),
             programs,
         }
@@ -121,6 +143,7 @@ impl Report {
                         Some(ratio) => write!(text, " {ratio:.2} |"),
                         None => write!(text, " {:.3} s |", times.cpu),
                     },
+                    Cell::Absent => write!(text, " - |"),
                     Cell::Failed(reason) => {
                         let _ = writeln!(
                             failures,

@@ -5,6 +5,8 @@ use std::path::Path;
 use teff_runtime::{Config, Engine, Error, Linker, Module, Result, Store};
 use teff_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 
+use crate::stages;
+
 /// Runs a WASI command with its output on stdout.
 pub(crate) fn run(config: &Config, bytes: Vec<u8>, module: &Path, args: &[&str]) -> Result<()> {
     let engine = Engine::new(config)?;
@@ -30,4 +32,28 @@ fn expect_success(error: Error) -> Result<()> {
         Some(I32Exit(0)) => Ok(()),
         _ => Err(error),
     }
+}
+
+/// Loads a module and makes instances, and tells the memory at each stage.
+pub(crate) fn memory(config: Config, bytes: Vec<u8>, eager: bool) -> Result<()> {
+    if eager {
+        return Err(Error::msg("teff only translates what is called"));
+    }
+    let engine = Engine::new(&config)?;
+    let mut linker = Linker::new(&engine);
+    teff_wasi::add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
+    stages::mark("start");
+    let module = Module::from_static(&engine, bytes.leak())?;
+    stages::mark("loaded");
+    let mut stores = Vec::new();
+    for number in 0..=stages::FURTHER_INSTANCES {
+        let mut store = Store::new(&engine, WasiCtxBuilder::new().build());
+        linker.instantiate(&mut store, &module)?;
+        stores.push(store);
+        if number == 0 {
+            stages::mark("instance");
+        }
+    }
+    stages::mark("instances");
+    Ok(())
 }
