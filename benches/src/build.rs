@@ -2,7 +2,7 @@
 //! the command `teff`, and the programs in C, Rust and Go for this machine.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,13 +18,35 @@ pub(crate) fn root() -> PathBuf {
 pub(crate) fn peer(name: &str) -> Result<PathBuf, String> {
     let package = format!("peer-{name}");
     let manifest = root().join("benches/peers/Cargo.toml");
-    let directory = cargo(&package, &manifest, &target_directory()?.join("peers"))?;
+    let target = target_directory()?.join("peers");
+    let mut variables = Vec::new();
+    if name == "wasm3" && env::var_os("WASM3_SOURCE").is_none() {
+        variables.extend(newer_wasm3(&target).map(|source| ("WASM3_SOURCE", source)));
+    }
+    let directory = cargo(&package, &manifest, &target, &variables)?;
     Ok(directory.join(package))
+}
+
+/// The source of a newer Wasm3 than the crate has, if pip can get it; many programs need what came after the crate.
+fn newer_wasm3(target: &Path) -> Option<OsString> {
+    let script = root().join("benches/peers/wasm3/newer.sh");
+    let output = Command::new("bash").arg(script).arg(target).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    if !output.status.success() {
+        eprintln!("pip cannot get the source of a newer Wasm3: the crate's release is taken");
+        return None;
+    }
+    Some(text.trim().into())
 }
 
 /// Builds the command `teff`, and returns where it is.
 pub(crate) fn teff_command() -> Result<PathBuf, String> {
-    let directory = cargo("teff-cli", &root().join("Cargo.toml"), &target_directory()?)?;
+    let directory = cargo(
+        "teff-cli",
+        &root().join("Cargo.toml"),
+        &target_directory()?,
+        &[],
+    )?;
     Ok(directory.join("teff"))
 }
 
@@ -68,6 +90,7 @@ pub(crate) fn native() -> Result<PathBuf, String> {
         "programs",
         &programs.join("rust/Cargo.toml"),
         &target.join("rust"),
+        &[],
     )?;
     for entry in fs::read_dir(programs.join("rust/src/bin")).map_err(|error| error.to_string())? {
         let source = entry.map_err(|error| error.to_string())?.path();
@@ -91,11 +114,17 @@ pub(crate) fn native() -> Result<PathBuf, String> {
 }
 
 /// Builds a package in release, and returns the directory of its commands.
-fn cargo(package: &str, manifest: &Path, target: &Path) -> Result<PathBuf, String> {
+fn cargo(
+    package: &str,
+    manifest: &Path,
+    target: &Path,
+    variables: &[(&str, OsString)],
+) -> Result<PathBuf, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--release", "--locked", "-p", package]);
     command.arg("--manifest-path").arg(manifest);
+    command.envs(variables.iter().cloned());
     run(command.arg("--target-dir").arg(target))?;
     Ok(target.join("release"))
 }

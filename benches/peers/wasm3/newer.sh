@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unpacks the source of Wasm3 0.5.0 (which the crate wasm3-sys does not have) from PyPI's source package of pywasm3, and
-# prints its directory:   export WASM3_SOURCE=$(bash benches/peers/wasm3/newer.sh [DIRECTORY])
+# prints its directory: `bash benches/peers/wasm3/newer.sh [DIRECTORY]`. `teff-benches` does this by itself.
 set -euo pipefail
 directory=${1:-$(mktemp -d)}
 mkdir -p "$directory"

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Request::Run(args) => run(target, args).map_err(|error| format!("{error:#}")),
-        Request::Memory { path, eager } => {
+        Request::Memory { path, .. } => {
             memory(target, path).map_err(|error| format!("{error:#}"))
         }
     });
