@@ -212,6 +212,14 @@ fixed_ops! {
         m.jump(ip)
     }
 
+    /// The same for a function that pins locals: see [`Unpin`](super::control::Unpin).
+    ReturnUnpin = |m, Op| {
+        m.restore_pins::<Op>();
+        let (ip, sp) = return_to(m.sp);
+        m.sp = sp;
+        m.jump(ip)
+    }
+
     /// With results in slots: copies them to the slot. Immediates: where they are, from `sp`; slots.
     ReturnMany = |m, Op| {
         let to = m.slot::<Op>(0);

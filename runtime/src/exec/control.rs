@@ -40,6 +40,21 @@ fixed_ops! {
         m.next::<Op>()
     }
 
+    /// At the start of a function that pins locals: saves the caller's pins in three slots from slot 0 on, and
+    /// takes its own from slots 1 (integer), 2 (`f32`) and 3 (`f64`).
+    Pin = |m, Op| {
+        m.save_pins::<Op>();
+        let pins = (*m.slot::<Op>(1), *m.slot::<Op>(2), *m.slot::<Op>(3));
+        m.set_pins(pins.0, pins.1, pins.2);
+        m.next::<Op>()
+    }
+
+    /// Gives the caller its pins back.
+    Unpin = |m, Op| {
+        m.restore_pins::<Op>();
+        m.next::<Op>()
+    }
+
     /// Charges for the Wasm instructions up to the next such place.
     Fuel = |m, Op| {
         let cost = u64::from(m.imm32::<Op>(0));

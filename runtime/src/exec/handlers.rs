@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    address::{M, N, P, R, X, Y},
     backend::{Class, Compact, Direct},
     call::*,
     control::*,
@@ -11,7 +12,7 @@ use super::{
     int::*,
     kinds::*,
     memory::*,
-    operand::{A, I, S, W},
+    operand::{A, D, I, L, S, W},
     table::*,
     variable::*,
 };
@@ -69,6 +70,7 @@ macro_rules! row_handlers {
     ({commutative $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({compare $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({binary $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({division $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({branch $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Branch<$t, $l, $r>)*) };
     ({unary $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Unary<$t, $l, $d>)*) };
     ({moves $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Move<$t, $l, $d>)*) };

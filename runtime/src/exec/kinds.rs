@@ -3,6 +3,7 @@
 use core::marker::PhantomData;
 
 use super::{
+    address::Address,
     backend::{Backend, Class},
     machine::Machine,
     operand::{Dst, Src, Value},
@@ -171,36 +172,33 @@ impl<T: TestOp, L: Src, R: Src> Instr for Branch<T, L, R> {
     }
 }
 
-/// The effective address if `size` bytes there are within memory 0. The sum cannot overflow: it is made in
-/// 64 bits of 32-bit parts.
+/// Where the access of `O` is in memory 0, if its `size` bytes are within it.
 #[inline(always)]
-unsafe fn effective<B: Backend, C: Class>(
+unsafe fn effective<O: Instr, X: Address, B: Backend, C: Class>(
     m: &Machine<B, C>,
-    address: u32,
-    offset: u32,
+    imm: usize,
     size: usize,
 ) -> Option<*mut u8> {
-    let start = u64::from(address) + u64::from(offset);
-    // SAFETY: `ctx` is live.
-    let len = unsafe { (*m.ctx).mem_len } as u64;
-    if start + size as u64 > len {
-        return None;
+    // SAFETY: passes on the machine; every load and store has its offset first. `ctx` is live.
+    unsafe {
+        let start = X::start::<O, B, C>(m, imm, m.imm32::<O>(0));
+        if start + size as u64 > (*m.ctx).mem_len as u64 {
+            return None;
+        }
+        Some(m.mem().wrapping_add(start as usize))
     }
-    // SAFETY: passes on the machine.
-    Some(unsafe { m.mem() }.wrapping_add(start as usize))
 }
 
-impl<T: LoadOp, L: Src, D: Dst> Instr for Load<T, L, D> {
-    const FORMAT: Format = format_of::<T>(&[L::OPERAND, D::OPERAND]);
+impl<T: LoadOp, X: Address, D: Dst> Instr for Load<T, X, D> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, D::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
         // SAFETY: see above; `effective` checks the access.
         unsafe {
-            let address = L::get::<u32, Self, B, C>(&m, 0, row_imms::<T>());
-            match effective(&m, address, m.imm32::<Self>(0), T::SIZE) {
+            match effective::<Self, X, B, C>(&m, row_imms::<T>(), T::SIZE) {
                 Some(p) => {
-                    D::put::<T::Out, Self, B, C>(&mut m, L::SLOTS, T::load(p));
+                    D::put::<T::Out, Self, B, C>(&mut m, X::SLOTS, T::load(p));
                     m.next::<Self>()
                 }
                 None => m.trap(Trap::MemoryOutOfBounds),
@@ -209,16 +207,15 @@ impl<T: LoadOp, L: Src, D: Dst> Instr for Load<T, L, D> {
     }
 }
 
-impl<T: StoreOp, L: Src, R: Src> Instr for Store<T, L, R> {
-    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+impl<T: StoreOp, X: Address, R: Src> Instr for Store<T, X, R> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, R::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
         // SAFETY: see above; `effective` checks the access.
         unsafe {
-            let address = L::get::<u32, Self, B, C>(&m, 0, row_imms::<T>());
-            let value = R::get::<T::In, Self, B, C>(&m, L::SLOTS, row_imms::<T>() + L::IMMS);
-            match effective(&m, address, m.imm32::<Self>(0), T::SIZE) {
+            let value = R::get::<T::In, Self, B, C>(&m, X::SLOTS, row_imms::<T>() + X::IMMS);
+            match effective::<Self, X, B, C>(&m, row_imms::<T>(), T::SIZE) {
                 Some(p) => {
                     T::store(p, value);
                     m.next::<Self>()

@@ -5,6 +5,7 @@
 //! row of the table. `kinds` gives them operands, `backend` turns them into handlers for threaded code and
 //! for the loop, `handlers` lists those by operation number, and `run` enters and leaves the code.
 
+mod address;
 mod backend;
 mod backtrace;
 mod call;

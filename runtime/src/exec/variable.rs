@@ -57,6 +57,13 @@ fixed_ops! {
         m.next::<Op>()
     }
 
+    /// The sum of slot 1 and the immediate, to slot 0: for integers of both widths, since nobody looks at the
+    /// upper half of an `i32`. Leaves the accumulators alone.
+    SlotAdd = |m, Op| {
+        *m.slot::<Op>(0) = (*m.slot::<Op>(1)).wrapping_add(m.imm32::<Op>(0) as i32 as u64);
+        m.next::<Op>()
+    }
+
     Const32 = |m, Op| {
         *m.slot::<Op>(0) = m.imm32::<Op>(0) as i32 as u64;
         m.next::<Op>()

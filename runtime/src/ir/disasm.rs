@@ -41,10 +41,14 @@ pub(crate) fn cell(
         write!(f, "{separator}")?;
         match operand {
             Operand::A => write!(f, "acc")?,
-            Operand::S => {
-                write!(f, "s{}", slot(slots))?;
-                slots += 1;
-            }
+            Operand::L | Operand::D => write!(f, "pin")?,
+            Operand::S => write!(f, "s{}", slot(slots))?,
+            Operand::P => write!(f, "s{} wrapping", slot(slots))?,
+            Operand::R => write!(f, "pin wrapping")?,
+            Operand::X => write!(f, "s{} + s{}", slot(slots), slot(slots + 1))?,
+            Operand::Y => write!(f, "acc + s{}", slot(slots))?,
+            Operand::M => write!(f, "pin + s{}", slot(slots))?,
+            Operand::N => write!(f, "pin + acc")?,
             Operand::I => {
                 write!(f, "{}", imm32(imms) as i32)?;
                 imms += 1;
@@ -54,9 +58,10 @@ pub(crate) fn cell(
                 write!(f, "{imm:#x}")?;
             }
         }
+        slots += operand.slots() as usize;
         separator = ", ";
     }
-    let row_slots = slots + usize::from(result.is_some_and(|i| op.form()[i] == Operand::S));
+    let row_slots = slots + result.map_or(0, |i| op.form()[i].slots() as usize);
     for n in 0..fields.slots as usize {
         write!(f, "{separator}s{}", slot(row_slots + n))?;
         separator = ", ";
@@ -76,6 +81,7 @@ pub(crate) fn cell(
     if let Some(i) = result {
         match op.form()[i] {
             Operand::S => write!(f, " → s{}", slot(slots))?,
+            Operand::D => write!(f, " → pin, s{}", slot(slots))?,
             _ => write!(f, " → acc")?,
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct Naming<'a> {
     /// Does one machine register hold the accumulator of both integer types? Then the low half of the
     /// 64-bit one is the 32-bit one.
     pub(crate) shared_acc: bool,
+    /// Are there registers for pinned locals?
+    pub(crate) pins: bool,
 }
 
 const UNBOUND: u32 = u32::MAX;
@@ -114,6 +116,11 @@ impl<'a> Encoder<'a> {
     /// See [`Naming::shared_acc`].
     pub(crate) fn shared_acc(&self) -> bool {
         self.naming.shared_acc
+    }
+
+    /// See [`Naming::pins`].
+    pub(crate) fn has_pins(&self) -> bool {
+        self.naming.pins
     }
 
     /// Appends an instruction.

@@ -25,11 +25,11 @@ macro_rules! instructions {
             binary(I) I32ShrS "i32.shr_s" ();
             binary(I) I32ShrU "i32.shr_u" ();
             binary(I) I32Rotl "i32.rotl" ();
-            binary(I) I32Rotr "i32.rotr" ();
-            binary(I) I32DivS "i32.div_s" ();
-            binary(I) I32DivU "i32.div_u" ();
-            binary(I) I32RemS "i32.rem_s" ();
-            binary(I) I32RemU "i32.rem_u" ();
+            division(I) I32Rotr "i32.rotr" ();
+            division(I) I32DivS "i32.div_s" ();
+            division(I) I32DivU "i32.div_u" ();
+            division(I) I32RemS "i32.rem_s" ();
+            division(I) I32RemU "i32.rem_u" ();
             compare(I) I32Eq "i32.eq" ();
             compare(I) I32Ne "i32.ne" ();
             compare(I) I32LtS "i32.lt_s" ();
@@ -68,11 +68,11 @@ macro_rules! instructions {
             binary(I) I64ShrS "i64.shr_s" ();
             binary(I) I64ShrU "i64.shr_u" ();
             binary(I) I64Rotl "i64.rotl" ();
-            binary(I) I64Rotr "i64.rotr" ();
-            binary(I) I64DivS "i64.div_s" ();
-            binary(I) I64DivU "i64.div_u" ();
-            binary(I) I64RemS "i64.rem_s" ();
-            binary(I) I64RemU "i64.rem_u" ();
+            division(I) I64Rotr "i64.rotr" ();
+            division(I) I64DivS "i64.div_s" ();
+            division(I) I64DivU "i64.div_u" ();
+            division(I) I64RemS "i64.rem_s" ();
+            division(I) I64RemU "i64.rem_u" ();
             compare(IW) I64Eq "i64.eq" ();
             compare(IW) I64Ne "i64.ne" ();
             compare(IW) I64LtS "i64.lt_s" ();
@@ -105,9 +105,9 @@ macro_rules! instructions {
             commutative(I) F32Mul "f32.mul" ();
             binary(I) F32Sub "f32.sub" ();
             binary(I) F32Div "f32.div" ();
-            binary(I) F32Min "f32.min" ();
-            binary(I) F32Max "f32.max" ();
-            binary(I) F32Copysign "f32.copysign" ();
+            division(I) F32Min "f32.min" ();
+            division(I) F32Max "f32.max" ();
+            division(I) F32Copysign "f32.copysign" ();
             compare(I) F32Eq "f32.eq" ();
             compare(I) F32Ne "f32.ne" ();
             compare(I) F32Lt "f32.lt" ();
@@ -136,9 +136,9 @@ macro_rules! instructions {
             commutative(W) F64Mul "f64.mul" ();
             binary(W) F64Sub "f64.sub" ();
             binary(W) F64Div "f64.div" ();
-            binary(W) F64Min "f64.min" ();
-            binary(W) F64Max "f64.max" ();
-            binary(W) F64Copysign "f64.copysign" ();
+            division(W) F64Min "f64.min" ();
+            division(W) F64Max "f64.max" ();
+            division(W) F64Copysign "f64.copysign" ();
             compare(W) F64Eq "f64.eq" ();
             compare(W) F64Ne "f64.ne" ();
             compare(W) F64Lt "f64.lt" ();
@@ -233,6 +233,7 @@ macro_rules! instructions {
             fixed() CopySlot "copy" (slot slot);
             fixed() Copy2 "copy2" (slot slot slot slot);
             fixed() CopyFar "copy.far" (imm32 imm32);
+            fixed() SlotAdd "slot.add" (slot slot imm32);
             fixed() Const32 "const32" (slot imm32);
             fixed() Const64 "const64" (slot imm64);
             moves(I) MoveI32 "move.i32" ();
@@ -260,6 +261,8 @@ macro_rules! instructions {
             test() BrTable "br_table" (imm32);
             fixed() BrTarget "br_table.target" (target);
             fixed() Enter "enter" (imm32);
+            fixed() Pin "pin" (slot slot slot slot);
+            fixed() Unpin "unpin" (slot);
             fixed() Fuel "fuel" (imm32);
             fixed() Halt "halt" ();
 
@@ -270,6 +273,7 @@ macro_rules! instructions {
             test() CallIndirect "call_indirect" (imm32 imm32 imm32);
             fixed() Resume "call.resume" ();
             fixed() Return "return" ();
+            fixed() ReturnUnpin "return.unpin" (slot);
             fixed() ReturnMany "return.many" (slot imm32 imm32);
             fixed() ReturnCall "return_call" (slot imm32 imm32 imm32 func);
             fixed() ReturnCallImported "return_call.imported" (slot imm32 imm32 imm32 imm32);

@@ -63,11 +63,16 @@ impl<'m> Translator<'_, 'm> {
             match self.stack[entry].content {
                 Content::Acc => self.store_acc_keep(*ty, to)?,
                 Content::Const(bits) => self.store_const(to, bits)?,
+                Content::Local { .. } | Content::TempPlus(_)
+                    if let Some((from, plus)) = self.sum(entry as u32) =>
+                {
+                    self.slot_add(to, from, plus)?;
+                }
                 Content::Local { index, .. } => {
                     let from = self.locals[index as usize].offset;
                     self.copy(to, from, *ty)?;
                 }
-                Content::Temp => {
+                Content::Temp | Content::TempPlus(_) => {
                     let from = self.own_offset(entry as u32);
                     self.copy(to, from, *ty)?;
                 }
@@ -103,7 +108,7 @@ impl<'m> Translator<'_, 'm> {
 
     pub(super) fn br_if(&mut self, depth: u32) -> Step {
         let control = self.control(depth);
-        let test = self.take_test();
+        let test = self.take_test()?;
         let count = control.branch_types().len();
         if control.kind == Kind::Function && count > 0 {
             if count > 1 {
@@ -143,6 +148,7 @@ impl<'m> Translator<'_, 'm> {
     }
 
     pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Step {
+        self.settle_sums(1)?;
         let mut index = self.pop();
         let default = self.control(table.default());
         let count = default.branch_types().len();
@@ -197,19 +203,21 @@ impl<'m> Translator<'_, 'm> {
     }
 
     /// Pops a condition. A comparison that made it is taken out of the code, to be put into the branch.
-    pub(super) fn take_test(&mut self) -> Test {
+    pub(super) fn take_test(&mut self) -> Step<Test> {
+        self.settle_sums(1)?;
         let value = self.pop();
-        if value.arg == Arg::Acc
+        if self.fusion
+            && value.arg == Arg::Acc
             && let Some(Last { inst, result: Some(Bank::Int), negated, .. }) = self.last
             && inst.op.family().branch().is_some()
             // What moves between comparison and branch might use the same scratch slots.
             && !self.window
         {
             self.take_last();
-            return Test::Compare(inst, negated);
+            return Ok(Test::Compare(inst, negated));
         }
         self.settle_last();
-        Test::Value(value)
+        Ok(Test::Value(value))
     }
 
     /// Branches to `label` if the condition holds, or (with `holds` false) if it does not.
@@ -236,22 +244,31 @@ impl<'m> Translator<'_, 'm> {
                 };
                 // The same operands without the result.
                 let (_, operands) = compare.op.form().split_last().expect("has a result");
-                match (branch, operands, compare.imm32[0]) {
-                    (Family::BrI32Ne, [value, Class::I], 0) => {
-                        let op = Family::BrIfNez.form(&[*value]).expect("in the table");
-                        Inst { op, ..compare }
-                    }
-                    (Family::BrI32Eq, [value, Class::I], 0) => {
-                        let op = Family::BrIfEqz.form(&[*value]).expect("in the table");
-                        Inst { op, ..compare }
-                    }
-                    _ => {
-                        let op = branch
-                            .form(operands)
-                            .expect("comparisons branch in every form");
-                        Inst { op, ..compare }
+                let branch = match (branch, operands, compare.imm32[0]) {
+                    (Family::BrI32Ne, [_, Class::I], 0) => Family::BrIfNez,
+                    (Family::BrI32Eq, [_, Class::I], 0) => Family::BrIfEqz,
+                    _ => branch,
+                };
+                let bank = branch.compared_bank();
+                let mut fields = Fields::new(&[]);
+                let mut slots = compare.slots.into_iter();
+                for class in operands {
+                    match class {
+                        Class::S => {
+                            let slot = slots.next().expect("there are four");
+                            self.field_slot(&mut fields, slot.into(), bank)?;
+                        }
+                        Class::L => {
+                            let pinned = self.pins[bank as usize].expect("it is an operand");
+                            self.field_slot(&mut fields, pinned, bank)?;
+                        }
+                        Class::I if matches!(branch, Family::BrIfNez | Family::BrIfEqz) => {}
+                        Class::I => fields.imm32(compare.imm32[0]),
+                        Class::W => fields.imm64(compare.imm64),
+                        _ => fields.acc(),
                     }
                 }
+                fields.inst(branch)
             }
         };
         inst.target = label;
@@ -260,6 +277,7 @@ impl<'m> Translator<'_, 'm> {
     }
 
     pub(super) fn select(&mut self) -> Step {
+        self.settle_sums(3)?;
         let condition = self.pop();
         let mut b = self.pop();
         let mut a = self.pop();

@@ -7,12 +7,12 @@ use super::{
     Step, Translator,
     control::slots_of,
     emit::{Fields, fits_imm32},
-    stack::{Arg, Content, Operand},
+    stack::{Arg, Bank, Content, Operand},
 };
 use crate::{
     exec::HEADER,
-    ir::{Family, Inst},
-    types::FuncType,
+    ir::{Family, Inst, Operand as Class},
+    types::{FuncType, ValType},
 };
 
 impl<'m> Translator<'_, 'm> {
@@ -66,6 +66,7 @@ impl<'m> Translator<'_, 'm> {
     pub(super) fn call_indirect(&mut self, type_index: u32, table: u32) -> Step {
         let module = self.module;
         let ty = module.type_at(type_index);
+        self.settle_sums(1)?;
         let mut index = self.pop();
         self.constant_to_slot(&mut index)?;
         // The index stays where it is: arguments go below it, and copies leave the accumulator alone.
@@ -103,6 +104,7 @@ impl<'m> Translator<'_, 'm> {
         }
         inst.slots[0] = self.area_start();
         inst.imm32[..3].copy_from_slice(&fields);
+        self.append_unpin();
         self.append(inst);
         self.unreachable_from_here();
         Ok(())
@@ -110,6 +112,7 @@ impl<'m> Translator<'_, 'm> {
 
     pub(super) fn return_call_indirect(&mut self, type_index: u32, table: u32) -> Step {
         let module = self.module;
+        self.settle_sums(1)?;
         let mut index = self.pop();
         self.constant_to_slot(&mut index)?;
         let [from, params, area] = self.tail_fields(module.type_at(type_index))?;
@@ -118,6 +121,7 @@ impl<'m> Translator<'_, 'm> {
         let mut inst = fields.inst(Family::ReturnCallIndirect);
         let slots = inst.op.format().slots as usize;
         inst.slots[slots - 1] = self.area_start();
+        self.append_unpin();
         self.append(inst);
         self.unreachable_from_here();
         Ok(())
@@ -137,7 +141,7 @@ impl<'m> Translator<'_, 'm> {
                 if !result.in_acc() {
                     self.load_acc(result)?;
                 }
-                self.append(Inst::new(Family::Return.fixed()));
+                self.append_leave();
                 Ok(())
             }
             _ => self.append_return_keep(),
@@ -148,7 +152,7 @@ impl<'m> Translator<'_, 'm> {
     pub(super) fn append_return_keep(&mut self) -> Step {
         let types = self.ty.result_slice();
         match types {
-            [] => self.append(Inst::new(Family::Return.fixed())),
+            [] => self.append_leave(),
             [_] => {
                 // On the way out it does not matter what the accumulator held, but the entry stays as it
                 // is for the code that goes on.
@@ -157,13 +161,14 @@ impl<'m> Translator<'_, 'm> {
                 if !value.in_acc() {
                     self.load_acc(value)?;
                 }
-                self.append(Inst::new(Family::Return.fixed()));
+                self.append_leave();
                 self.acc = state;
                 debug_assert_eq!(entry.slot, self.stack.last().expect("validated").slot);
             }
             _ => {
                 self.materialise_last(types.len())?;
                 let first = self.own_offset((self.stack.len() - types.len()) as u32);
+                self.append_unpin();
                 let mut inst = Inst::new(Family::ReturnMany.fixed());
                 inst.slots[0] = self.area_start();
                 inst.imm32[..2].copy_from_slice(&[first as u32, slots_of(types)]);
@@ -171,6 +176,25 @@ impl<'m> Translator<'_, 'm> {
             }
         }
         Ok(())
+    }
+
+    /// Leaves the function; its result is in the accumulator.
+    pub(super) fn append_leave(&mut self) {
+        let mut inst = Inst::new(Family::Return.fixed());
+        if let Some(saved) = self.saved_pins {
+            inst.op = Family::ReturnUnpin.fixed();
+            inst.slots[0] = saved;
+        }
+        self.append(inst);
+    }
+
+    /// Gives the caller its pinned locals back.
+    fn append_unpin(&mut self) {
+        if let Some(saved) = self.saved_pins {
+            let mut inst = Inst::new(Family::Unpin.fixed());
+            inst.slots[0] = saved;
+            self.append(inst);
+        }
     }
 
     /// Where this function's own parameters and results are, from `sp`.
@@ -188,7 +212,21 @@ impl<'m> Translator<'_, 'm> {
                 Some(imm) => fields.imm32(imm),
                 None => fields.imm64(bits),
             },
-            Arg::Slot(offset) => self.field_slot(&mut fields, offset)?,
+            Arg::Slot(offset) => {
+                let slot = self.source(offset)?;
+                fields.operand(Class::S, [slot, 0]);
+            }
+            Arg::Sum(base, plus) => {
+                self.field_slot(&mut fields, base, Bank::Int)?;
+                fields.imm32(plus as u32);
+                fields.acc();
+                let family = match ty {
+                    ValType::I32 => Family::I32Add,
+                    _ => Family::I64Add,
+                };
+                self.append(fields.inst(family));
+                return Ok(());
+            }
             Arg::Acc | Arg::AccAndSlot(_) => return Ok(()),
         }
         fields.acc();

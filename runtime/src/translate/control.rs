@@ -123,6 +123,7 @@ impl<'m> Translator<'_, 'm> {
             inst.imm32[0] = self.zeroed;
             self.append(inst);
         }
+        self.append_pin();
         let signature = Signature {
             params: &[],
             results: self.ty.result_slice(),
@@ -193,7 +194,7 @@ impl<'m> Translator<'_, 'm> {
         let signature = self.signature(ty);
         let otherwise = self.encoder.label();
         if self.reachable {
-            let test = self.take_test();
+            let test = self.take_test()?;
             self.settle_stack()?;
             self.materialise_last(signature.params.len())?;
             self.branch_if(test, false, otherwise)?;
@@ -276,7 +277,7 @@ impl<'m> Translator<'_, 'm> {
             self.pop_to(0);
             self.acc_lost();
             self.bind(control.label);
-            self.append(Inst::new(Family::Return.fixed()));
+            self.append_leave();
         }
         self.settle_fuel();
         self.settle_last();

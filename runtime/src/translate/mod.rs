@@ -12,6 +12,7 @@
 //! - `stack`: entries, and which accumulator holds what
 //! - `emit`: writing instructions, and rewriting the last one
 //! - `control`, `branch`: blocks; branches and selects
+//! - `scan`, `pin`: which locals are worth a register of their own
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
 //! - `visit`: from Wasm's operators to these
 
@@ -21,6 +22,8 @@ mod control;
 mod emit;
 mod memory;
 mod numeric;
+mod pin;
+mod scan;
 mod stack;
 mod visit;
 
@@ -124,7 +127,7 @@ struct Translator<'a, 'm> {
     index: u32,
     encoder: Encoder<'a>,
     locals: Vec<'a, Local>,
-    /// Slots that `Enter` sets to zero: from `sp` to the end of the locals.
+    /// Slots from `sp` to the end of the locals, and of what is saved beside them.
     zeroed: u32,
     stack: Vec<'a, Entry>,
     /// Slots of all entries.
@@ -143,6 +146,12 @@ struct Translator<'a, 'm> {
     window: bool,
     scratch: u32,
     reachable: bool,
+    /// See [`Config::fusion`](crate::Config::fusion).
+    fusion: bool,
+    /// For each accumulator's bank, the slot of the local that is pinned.
+    pins: [Option<i32>; 3],
+    /// If any is: the first of three slots for what the caller had pinned.
+    saved_pins: Option<i16>,
     /// With metering: the `Fuel` instruction that the operators now count for.
     fuel: Option<(u32, u32)>,
 }
@@ -185,6 +194,9 @@ impl<'a, 'm> Translator<'a, 'm> {
             window,
             scratch: 0,
             reachable: true,
+            fusion: module.engine().config().fusion,
+            pins: [None; 3],
+            saved_pins: None,
             fuel: None,
         }
     }
@@ -192,6 +204,7 @@ impl<'a, 'm> Translator<'a, 'm> {
     fn run(mut self) -> Step<Function<'a>> {
         let body = self.module.func_body(self.index);
         self.declare_locals(&body)?;
+        self.choose_pins(&body)?;
         self.begin_function();
         let mut operators = body.get_operators_reader()?;
         while !self.controls.is_empty() {
