@@ -315,6 +315,8 @@ mod looped {
                 let start = Machine::<Self, C>::restore(ctx, core::ptr::null_mut());
                 let mut registers = Registers::of(&start);
                 loop {
+                    #[cfg(feature = "census")]
+                    crate::exec::census::count::<C>(registers.ip);
                     let code = C::handler::<Self>(registers.ip)(&mut registers);
                     if code != 0 {
                         return code;

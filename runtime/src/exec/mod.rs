@@ -9,6 +9,8 @@ mod address;
 mod backend;
 mod backtrace;
 mod call;
+#[cfg(feature = "census")]
+mod census;
 mod control;
 mod convert;
 mod ctx;
@@ -26,6 +28,8 @@ mod target;
 mod variable;
 
 pub(crate) use call::HEADER;
+#[cfg(feature = "census")]
+pub use census::Census;
 pub(crate) use ctx::Ctx;
 pub(crate) use run::invoke;
 pub(crate) use target::Target;
