@@ -18,11 +18,17 @@ use super::{
     backend::{Backend, Class},
     control::{TakeCall, TakeTailCall},
     ctx::Exit,
-    kinds::{Fixed, FixedOp, IndexOp, Instr},
+    kinds::{Fixed, FixedOp, IndexOp, Instr, Ret, RetOp},
     machine::Machine,
     memory::fixed_ops,
+    operand::{Src, Value},
 };
-use crate::{Trap, module::FuncEntry, store::FuncObj};
+use crate::{
+    Trap,
+    ir::{Format, form_format},
+    module::FuncEntry,
+    store::FuncObj,
+};
 
 /// Bytes of the header between parameters and locals, and where its fields are from `sp`.
 pub(crate) const HEADER: usize = 16;
@@ -241,6 +247,52 @@ fixed_ops! {
     ReturnCallImported = |m, Op| {
         let func = (*m.ctx).funcs.wrapping_add(m.imm32::<Op>(3) as usize);
         tail_call_other::<Op, B, C>(m, func)
+    }
+}
+
+/// Declares returns with a result that is not in the accumulator yet.
+macro_rules! returns {
+    ($($name:ident $unpin:ident: $ty:ty;)*) => {$(
+        /// Returns with this.
+        pub(super) struct $name;
+
+        impl RetOp for $name {
+            type Type = $ty;
+            const UNPIN: bool = false;
+        }
+
+        /// The same for a function that pins locals.
+        pub(super) struct $unpin;
+
+        impl RetOp for $unpin {
+            type Type = $ty;
+            const UNPIN: bool = true;
+        }
+    )*};
+}
+
+returns! {
+    ReturnI32 ReturnUnpinI32: u32;
+    ReturnI64 ReturnUnpinI64: u64;
+    ReturnF64 ReturnUnpinF64: f64;
+}
+
+impl<T: RetOp, L: Src> Instr for Ret<T, L> {
+    const FORMAT: Format = form_format(T::FAMILY.fields(), &[L::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see `Instr`; the slot of the saved pins comes after that of the operand.
+        unsafe {
+            let value = L::get::<T::Type, Self, B, C>(&m, 0, 0);
+            T::Type::set_acc(&mut m, value);
+            if T::UNPIN {
+                m.restore_pins_at::<Self>(L::SLOTS);
+            }
+            let (ip, sp) = return_to(m.sp);
+            m.sp = sp;
+            m.jump(ip)
+        }
     }
 }
 

@@ -23,11 +23,11 @@ fixed_ops! {
         m.trap(Trap::UnreachableCodeReached)
     }
 
-    /// At the start of a function: sets its locals to zero, which is also null. Four at a time: the frame
-    /// has room for what is too much.
+    /// At the start of a function: sets locals from a slot on to zero, which is also null. Four at a time: the
+    /// frame has room for what is too much.
     Enter = |m, Op| {
         let slots = m.imm32::<Op>(0) as usize;
-        let mut slot = m.sp.cast::<u64>();
+        let mut slot = m.slot::<Op>(0);
         let end = slot.wrapping_add(slots);
         while slot < end {
             // Volatile, or LLVM makes it a call of `memset`, and every handler pays for a frame.

@@ -10,6 +10,7 @@ use super::{
     convert::*,
     float::*,
     int::*,
+    pair::*,
     kinds::*,
     memory::*,
     operand::{A, D, I, L, S, W},
@@ -71,6 +72,12 @@ macro_rules! row_handlers {
     ({compare $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({binary $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({division $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({pair $t:ident}; $([$x:ident $y:ident $z:ident $d:ident])*) => {
+        row_handlers!(@ $(Pair<$t, $x, $y, $z, $d>)*)
+    };
+    ({widened $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({counted $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Counted<$t, $l, $r>)*) };
+    ({ret $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Ret<$t, $l>)*) };
     ({branch $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Branch<$t, $l, $r>)*) };
     ({unary $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Unary<$t, $l, $d>)*) };
     ({moves $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Move<$t, $l, $d>)*) };
@@ -129,12 +136,10 @@ static THREADED_DIRECT: Handlers<super::backend::ThreadedFn> =
 pub(super) static THREADED_COMPACT: Handlers<super::backend::ThreadedFn> =
     List::<ThreadedSet<Compact>>::HANDLERS;
 #[cfg(any(feature = "loop", not(teff_threaded)))]
-static LOOP_DIRECT: Handlers<super::backend::LoopFn> = List::<LoopSet<Direct>>::HANDLERS;
-#[cfg(any(feature = "loop", not(teff_threaded)))]
 pub(super) static LOOP_COMPACT: Handlers<super::backend::LoopFn> =
     List::<LoopSet<Compact>>::HANDLERS;
 
-/// The addresses of the handlers that direct cells name, by operation number.
+/// The addresses of the handlers that direct cells name, by operation number. The loop runs compact code alone.
 pub(super) fn direct_addresses(backend: Backend) -> Vec<usize> {
     match backend {
         #[cfg(teff_threaded)]
@@ -143,13 +148,6 @@ pub(super) fn direct_addresses(backend: Backend) -> Vec<usize> {
             .iter()
             .map(|h| (*h as *const ()).expose_provenance())
             .collect(),
-        #[cfg(any(feature = "loop", not(teff_threaded)))]
-        Backend::Loop => LOOP_DIRECT
-            .0
-            .iter()
-            .map(|h| (*h as *const ()).expose_provenance())
-            .collect(),
-        #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
-        _ => unreachable!("`Config::backend` admits only backends of this build"),
+        _ => Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use super::{
     address::Address,
     backend::{Backend, Class},
     machine::Machine,
-    operand::{Dst, Src, Value},
+    operand::{Dst, Local, Src, Value},
 };
 use crate::{
     Trap,
@@ -47,6 +47,21 @@ pub(super) trait UnaryOp: Row {
     fn apply(a: Self::In) -> Result<Self::Out, Trap>;
 }
 
+/// `result ← f(x, y, z)`: two operations, the second on the result of the first.
+pub(super) trait PairOp: Row {
+    type Type: Value;
+
+    fn apply(x: Self::Type, y: Self::Type, z: Self::Type) -> Self::Type;
+}
+
+/// `local ← local + number`, and a comparison of it that is branched on.
+pub(super) trait CountedOp: Row {
+    type In: Value;
+
+    fn add(a: Self::In, imm: u32) -> Self::In;
+    fn test(a: Self::In, b: Self::In) -> bool;
+}
+
 /// A comparison that is branched on.
 pub(super) trait TestOp: Row {
     type In: Value;
@@ -79,9 +94,25 @@ pub(super) trait Typed: Row {
     type Type: Value;
 }
 
+/// `result ← global`, in some way.
+pub(super) trait GlobalOp: Row {
+    type Type: Value;
+
+    /// # Safety
+    /// As for [`Instr::run`]; `O` is the operation at `m.ip`.
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> Self::Type;
+}
+
 /// A row with a single form.
 pub(super) trait FixedOp: Row {
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize;
+}
+
+/// A return with its result.
+pub(super) trait RetOp: Row {
+    type Type: Value;
+    /// Does it give the caller its pinned locals back?
+    const UNPIN: bool;
 }
 
 /// A row with one condition or index, in the accumulator or a slot.
@@ -93,11 +124,14 @@ pub(super) trait IndexOp: Row {
 
 pub(super) struct Binary<T, L, R, D>(PhantomData<(T, L, R, D)>);
 pub(super) struct Unary<T, L, D>(PhantomData<(T, L, D)>);
+pub(super) struct Pair<T, X, Y, Z, D>(PhantomData<(T, X, Y, Z, D)>);
+pub(super) struct Counted<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Branch<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Load<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct Store<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Move<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct Select<T, K, L, R, D>(PhantomData<(T, K, L, R, D)>);
+pub(super) struct Ret<T, L>(PhantomData<(T, L)>);
 pub(super) struct Get<T, D>(PhantomData<(T, D)>);
 pub(super) struct Set<T, L>(PhantomData<(T, L)>);
 pub(super) struct Index<T, L>(PhantomData<(T, L)>);
@@ -130,6 +164,43 @@ impl<T: BinaryOp, L: Src, R: Src, D: Dst> Instr for Binary<T, L, R, D> {
                     m.next::<Self>()
                 }
                 Err(trap) => m.trap(trap),
+            }
+        }
+    }
+}
+
+impl<T: PairOp, X: Src, Y: Src, Z: Src, D: Dst> Instr for Pair<T, X, Y, Z, D> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, Y::OPERAND, Z::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let x = X::get::<T::Type, Self, B, C>(&m, 0, 0);
+            let y = Y::get::<T::Type, Self, B, C>(&m, X::SLOTS, X::IMMS);
+            let z = Z::get::<T::Type, Self, B, C>(&m, X::SLOTS + Y::SLOTS, X::IMMS + Y::IMMS);
+            let result = T::apply(x, y, z);
+            D::put::<T::Type, Self, B, C>(&mut m, X::SLOTS + Y::SLOTS + Z::SLOTS, result);
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: CountedOp, L: Local, R: Src> Instr for Counted<T, L, R> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above; a local has one slot field whether it is pinned or not.
+        unsafe {
+            let imm = m.imm32::<Self>(0);
+            let a = T::add(L::Source::get::<T::In, Self, B, C>(&m, 0, 0), imm);
+            let b = R::get::<T::In, Self, B, C>(&m, 1, row_imms::<T>());
+            L::put::<T::In, Self, B, C>(&mut m, 0, a);
+            if T::test(a, b) {
+                m.jump(m.target::<Self>())
+            } else {
+                m.next::<Self>()
             }
         }
     }
@@ -257,15 +328,14 @@ impl<T: Typed, K: Src, L: Src, R: Src, D: Dst> Instr for Select<T, K, L, R, D> {
     }
 }
 
-impl<T: Typed, D: Dst> Instr for Get<T, D> {
+impl<T: GlobalOp, D: Dst> Instr for Get<T, D> {
     const FORMAT: Format = format_of::<T>(&[D::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
-        // SAFETY: see above; the index is one of the instance's globals, whose type the validator checked.
+        // SAFETY: see above.
         unsafe {
-            let global = *(*m.ctx).globals.wrapping_add(m.imm32::<Self>(0) as usize);
-            let value = *(&raw const (*global).value).cast::<T::Type>();
+            let value = T::get::<Self, B, C>(&m);
             D::put::<T::Type, Self, B, C>(&mut m, 0, value);
             m.next::<Self>()
         }
@@ -277,7 +347,7 @@ impl<T: Typed, L: Src> Instr for Set<T, L> {
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
-        // SAFETY: as for `Get`.
+        // SAFETY: see above; the index is one of the instance's globals, whose type the validator checked.
         unsafe {
             let value = L::get::<T::Type, Self, B, C>(&m, 0, row_imms::<T>());
             let global = *(*m.ctx).globals.wrapping_add(m.imm32::<Self>(0) as usize);

@@ -209,8 +209,15 @@ impl<B: Backend, C: Class> Machine<B, C> {
     #[inline(always)]
     pub(super) unsafe fn restore_pins<O: Instr>(&mut self) {
         // SAFETY: as above.
+        unsafe { self.restore_pins_at::<O>(0) };
+    }
+
+    /// The same with another slot field.
+    #[inline(always)]
+    pub(super) unsafe fn restore_pins_at<O: Instr>(&mut self, field: usize) {
+        // SAFETY: as above.
         unsafe {
-            let slot = self.slot::<O>(0);
+            let slot = self.slot::<O>(field);
             self.set_pins(*slot, *slot.wrapping_add(1), *slot.wrapping_add(2));
         }
     }

@@ -21,6 +21,7 @@ mod kinds;
 mod machine;
 mod memory;
 mod operand;
+mod pair;
 mod run;
 mod selftest;
 mod table;

@@ -363,6 +363,19 @@ impl Dst for A {
     }
 }
 
+/// A place that is an operand and takes the result as well.
+pub(super) trait Local: Dst {
+    type Source: Src;
+}
+
+impl Local for S {
+    type Source = S;
+}
+
+impl Local for D {
+    type Source = L;
+}
+
 impl Dst for D {
     const OPERAND: Operand = Operand::D;
 

@@ -32,9 +32,9 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(config: &Config) -> Self {
-        let class = match config.code_form {
-            CodeForm::Direct => CellClass::NATIVE,
-            CodeForm::Compact => CellClass::Compact,
+        let class = match (config.backend, config.code_form) {
+            (Backend::Threaded, CodeForm::Direct) => CellClass::NATIVE,
+            _ => CellClass::Compact,
         };
         let handlers = match class {
             CellClass::Compact => Vec::new(),

@@ -91,6 +91,43 @@ macro_rules! with_forms {
         [A S A] [A S S] [S A A] [S A S] [S S A] [S S S]
         [A W A] [A W S] [S W A] [S W S] [W A A] [W A S] [W S A] [W S S] }
     };
+    // (x ⊕ y) ⊗ z, where the first is a shift by a constant
+    (pair shift_const, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args [A I I] [S I I] [L I I] }
+    };
+    (pair shift, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args [A I S] [S I S] [L I S] [A I I] [S I I] [L I I] }
+    };
+    // where the second is one
+    (pair then_shift, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args [A S I] [S S I] [L S I] }
+    };
+    (pair mask, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args [A S S] [S S S] [L S S] [A I S] [S I S] [L I S] }
+    };
+    (pair I, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args
+        [A S S] [S S S] [L S S] [A I S] [S I S] [L I S]
+        [A S I] [S S I] [L S I] [A I I] [S I I] [L I I] }
+    };
+    (pair F32, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args
+        [A S S] [S S S] [A L S] [S L S] [A I S] [S I S]
+        [A S L] [S S L] [A L L] [S L L] [A I L] [S I L] }
+    };
+    (pair F64, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args
+        [A S S] [S S S] [A L S] [S L S] [A W S] [S W S]
+        [A S L] [S S L] [A L L] [S L L] [A W L] [S W L] }
+    };
+    // an i32 as an i64, plus b
+    (widened, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args [A I] [S I] [L I] [A S] [S S] [L S] }
+    };
+    // local += number; branch if local < b
+    (counted, $cb:ident $args:tt) => {
+        $cb! { $args; [S S] [S I] [S L] [D S] [D I] }
+    };
     // branch if a < b
     (branch I, $cb:ident $args:tt) => {
         $cb! { $args; [A S] [S S] [A I] [S I] [A L] [S L] [L I] }
@@ -145,6 +182,13 @@ macro_rules! with_forms {
     // a condition, or an index
     (test, $cb:ident $args:tt) => {
         $cb! { $args; [A] [S] }
+    };
+    // return with this
+    (ret I, $cb:ident $args:tt) => {
+        $cb! { $args; [S] [I] [L] }
+    };
+    (ret F, $cb:ident $args:tt) => {
+        $cb! { $args; [S] [L] }
     };
     // globals
     (get, $cb:ident $args:tt) => {

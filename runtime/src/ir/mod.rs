@@ -92,6 +92,8 @@ macro_rules! define_families {
         }
     };
     (@result branch) => { false };
+    (@result counted) => { false };
+    (@result ret) => { false };
     (@result store) => { false };
     (@result store_acc) => { false };
     (@result test) => { false };

@@ -100,6 +100,53 @@ macro_rules! instructions {
             unary() I64Extend16S "i64.extend16_s" ();
             unary() I64Extend32S "i64.extend32_s" ();
 
+            // ---- int: what follows one another often
+            pair(shift) I32ShlAdd "i32.shl.add" ();
+            pair(shift_const) I32ShrUAnd "i32.shr_u.and" ();
+            pair(I) I32AddAdd "i32.add.add" ();
+            pair(shift) I32RotlXor "i32.rotl.xor" ();
+            pair(shift) I32ShrUXor "i32.shr_u.xor" ();
+            pair(I) I32XorAdd "i32.xor.add" ();
+            pair(shift_const) I32AndShl "i32.and.shl" ();
+            pair(I) I32MulAdd "i32.mul.add" ();
+            pair(then_shift) I32XorRotl "i32.xor.rotl" ();
+            pair(mask) I32XorAnd "i32.xor.and" ();
+            pair(shift) I32ShlXor "i32.shl.xor" ();
+            pair(shift) I32ShlOr "i32.shl.or" ();
+            pair(mask) I32AndOr "i32.and.or" ();
+            pair(I) I32AddAnd "i32.add.and" ();
+            pair(mask) I32XorXor "i32.xor.xor" ();
+            pair(mask) I32AddXor "i32.add.xor" ();
+            pair(shift) I64RotlAdd "i64.rotl.add" ();
+            pair(shift) I64RotlXor "i64.rotl.xor" ();
+            pair(mask) I64XorAnd "i64.xor.and" ();
+            pair(I) I64MulAdd "i64.mul.add" ();
+            pair(I) I64AddAdd "i64.add.add" ();
+            pair(mask) I64AndXor "i64.and.xor" ();
+            pair(then_shift) I64XorRotl "i64.xor.rotl" ();
+            pair(shift) I64ShlAdd "i64.shl.add" ();
+            pair(I) I64XorAdd "i64.xor.add" ();
+            pair(shift_const) I64ShrUAnd "i64.shr_u.and" ();
+            widened() I64WidenAdd "i64.extend_i32_u.add" ();
+            counted() CountI32Ne "add, br_if i32.ne" (imm32 target);
+            counted() CountI32LtS "add, br_if i32.lt_s" (imm32 target);
+            counted() CountI32LtU "add, br_if i32.lt_u" (imm32 target);
+            counted() CountI32GtS "add, br_if i32.gt_s" (imm32 target);
+            counted() CountI32GtU "add, br_if i32.gt_u" (imm32 target);
+            counted() CountI32LeS "add, br_if i32.le_s" (imm32 target);
+            counted() CountI32LeU "add, br_if i32.le_u" (imm32 target);
+            counted() CountI32GeS "add, br_if i32.ge_s" (imm32 target);
+            counted() CountI32GeU "add, br_if i32.ge_u" (imm32 target);
+            counted() CountI64Ne "add, br_if i64.ne" (imm32 target);
+            counted() CountI64LtS "add, br_if i64.lt_s" (imm32 target);
+            counted() CountI64LtU "add, br_if i64.lt_u" (imm32 target);
+            counted() CountI64GtS "add, br_if i64.gt_s" (imm32 target);
+            counted() CountI64GtU "add, br_if i64.gt_u" (imm32 target);
+            counted() CountI64LeS "add, br_if i64.le_s" (imm32 target);
+            counted() CountI64LeU "add, br_if i64.le_u" (imm32 target);
+            counted() CountI64GeS "add, br_if i64.ge_s" (imm32 target);
+            counted() CountI64GeU "add, br_if i64.ge_u" (imm32 target);
+
             // ---- float
             commutative(I) F32Add "f32.add" ();
             commutative(I) F32Mul "f32.mul" ();
@@ -162,6 +209,20 @@ macro_rules! instructions {
             unary() F64Trunc "f64.trunc" ();
             unary() F64Nearest "f64.nearest" ();
             unary() F64Sqrt "f64.sqrt" ();
+
+            // ---- float: what follows one another often
+            pair(F32) F32MulAdd "f32.mul.add" ();
+            pair(F32) F32MulSub "f32.mul.sub" ();
+            pair(F32) F32SubMul "f32.mul.rsub" ();
+            pair(F32) F32AddMul "f32.add.mul" ();
+            pair(F32) F32SubAdd "f32.sub.add" ();
+            pair(F32) F32MulMul "f32.mul.mul" ();
+            pair(F64) F64MulAdd "f64.mul.add" ();
+            pair(F64) F64MulSub "f64.mul.sub" ();
+            pair(F64) F64SubMul "f64.mul.rsub" ();
+            pair(F64) F64AddMul "f64.add.mul" ();
+            pair(F64) F64SubAdd "f64.sub.add" ();
+            pair(F64) F64MulMul "f64.mul.mul" ();
 
             // ---- convert
             unary() I32WrapI64 "i32.wrap_i64" ();
@@ -244,6 +305,10 @@ macro_rules! instructions {
             select(int) SelectI64 "select.i64" ();
             select(float) SelectF32 "select.f32" ();
             select(float) SelectF64 "select.f64" ();
+            get() GlobalGetAdd "global.get, i32.add" (imm32 imm32);
+            get() GlobalUpdate "global.get, i32.add, global.set" (imm32 imm32);
+            fixed() GlobalSetSum "i32.add, global.set" (slot imm32 imm32);
+            fixed() SlotAdd2 "slot.add2" (slot slot imm32 imm32);
             get() GlobalGetI32 "global.get.i32" (imm32);
             get() GlobalGetI64 "global.get.i64" (imm32);
             get() GlobalGetF32 "global.get.f32" (imm32);
@@ -260,7 +325,7 @@ macro_rules! instructions {
             test() BrIfEqz "br_unless" (target);
             test() BrTable "br_table" (imm32);
             fixed() BrTarget "br_table.target" (target);
-            fixed() Enter "enter" (imm32);
+            fixed() Enter "enter" (slot imm32);
             fixed() Pin "pin" (slot slot slot slot);
             fixed() Unpin "unpin" (slot);
             fixed() Fuel "fuel" (imm32);
@@ -273,6 +338,12 @@ macro_rules! instructions {
             test() CallIndirect "call_indirect" (imm32 imm32 imm32);
             fixed() Resume "call.resume" ();
             fixed() Return "return" ();
+            ret(I) ReturnI32 "return.i32" ();
+            ret(I) ReturnI64 "return.i64" ();
+            ret(F) ReturnF64 "return.f64" ();
+            ret(I) ReturnUnpinI32 "return.unpin.i32" (slot);
+            ret(I) ReturnUnpinI64 "return.unpin.i64" (slot);
+            ret(F) ReturnUnpinF64 "return.unpin.f64" (slot);
             fixed() ReturnUnpin "return.unpin" (slot);
             fixed() ReturnMany "return.many" (slot imm32 imm32);
             fixed() ReturnCall "return_call" (slot imm32 imm32 imm32 func);

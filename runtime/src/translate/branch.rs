@@ -228,11 +228,14 @@ impl<'m> Translator<'_, 'm> {
                 self.constant_to_slot(&mut value)?;
                 let mut fields = Fields::new(&[]);
                 self.field(&mut fields, value)?;
-                fields.inst(if holds {
-                    Family::BrIfNez
-                } else {
-                    Family::BrIfEqz
-                })
+                let branch = match holds {
+                    true => Family::BrIfNez,
+                    false => Family::BrIfEqz,
+                };
+                match self.count(branch, &fields) {
+                    Some(inst) => inst,
+                    None => fields.inst(branch),
+                }
             }
             Test::Compare(compare, negated) => {
                 let family = compare.op.family();
@@ -249,7 +252,7 @@ impl<'m> Translator<'_, 'm> {
                     (Family::BrI32Eq, [_, Class::I], 0) => Family::BrIfEqz,
                     _ => branch,
                 };
-                let bank = branch.compared_bank();
+                let bank = Bank::of(branch.compared_type());
                 let mut fields = Fields::new(&[]);
                 let mut slots = compare.slots.into_iter();
                 for class in operands {
@@ -268,7 +271,10 @@ impl<'m> Translator<'_, 'm> {
                         _ => fields.acc(),
                     }
                 }
-                fields.inst(branch)
+                match self.count(branch, &fields) {
+                    Some(inst) => inst,
+                    None => fields.inst(branch),
+                }
             }
         };
         inst.target = label;

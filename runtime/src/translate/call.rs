@@ -138,11 +138,7 @@ impl<'m> Translator<'_, 'm> {
         match self.ty.result_slice() {
             [_] => {
                 let result = self.pop();
-                if !result.in_acc() {
-                    self.load_acc(result)?;
-                }
-                self.append_leave();
-                Ok(())
+                self.leave_with(result)
             }
             _ => self.append_return_keep(),
         }
@@ -158,10 +154,7 @@ impl<'m> Translator<'_, 'm> {
                 // is for the code that goes on.
                 let (entry, state) = (*self.stack.last().expect("validated"), self.acc);
                 let value = self.peek();
-                if !value.in_acc() {
-                    self.load_acc(value)?;
-                }
-                self.append_leave();
+                self.leave_with(value)?;
                 self.acc = state;
                 debug_assert_eq!(entry.slot, self.stack.last().expect("validated").slot);
             }
@@ -176,6 +169,51 @@ impl<'m> Translator<'_, 'm> {
             }
         }
         Ok(())
+    }
+
+    /// Leaves the function with this result.
+    fn leave_with(&mut self, result: Operand) -> Step {
+        if result.in_acc() {
+            self.append_leave();
+            return Ok(());
+        }
+        let family = match (result.ty, self.saved_pins) {
+            (ValType::I32, None) => Some(Family::ReturnI32),
+            (ValType::I32, _) => Some(Family::ReturnUnpinI32),
+            (ValType::F64, None) => Some(Family::ReturnF64),
+            (ValType::F64, _) => Some(Family::ReturnUnpinF64),
+            (ValType::F32, _) => None,
+            (_, None) => Some(Family::ReturnI64),
+            (_, _) => Some(Family::ReturnUnpinI64),
+        };
+        let mut fields = Fields::new(&[]);
+        match (family, result.arg) {
+            (Some(family), Arg::Slot(offset)) if self.fusion => {
+                self.field_slot(&mut fields, offset, Bank::of(result.ty))?;
+                self.append_leave_as(fields, family);
+            }
+            (Some(family), Arg::Const(bits))
+                if self.fusion && fits_imm32(bits, result.ty).is_some() =>
+            {
+                fields.imm32(bits as u32);
+                self.append_leave_as(fields, family);
+            }
+            _ => {
+                self.load_acc(result)?;
+                self.append_leave();
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends a return with an operand; the saved pins come after it.
+    fn append_leave_as(&mut self, fields: Fields, family: Family) {
+        let mut inst = fields.inst(family);
+        if let Some(saved) = self.saved_pins {
+            let slots = inst.op.format().slots as usize;
+            inst.slots[slots - 1] = saved;
+        }
+        self.append(inst);
     }
 
     /// Leaves the function; its result is in the accumulator.

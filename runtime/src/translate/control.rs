@@ -118,11 +118,7 @@ impl<'m> Translator<'_, 'm> {
 
     /// Starts the function: its body is a block with its results.
     pub(super) fn begin_function(&mut self) {
-        if self.zeroed > 0 {
-            let mut inst = Inst::new(Family::Enter.fixed());
-            inst.imm32[0] = self.zeroed;
-            self.append(inst);
-        }
+        self.append_enter();
         self.append_pin();
         let signature = Signature {
             params: &[],

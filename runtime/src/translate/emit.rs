@@ -21,6 +21,7 @@ pub(super) struct Last {
 }
 
 /// The operands of an instruction, in the order of its form, as they go into its fields.
+#[derive(Clone)]
 pub(super) struct Fields {
     inst: Inst,
     /// 32-bit immediates so far, the row's own first.
@@ -73,9 +74,26 @@ impl Fields {
         operands.fold(FormKey::EMPTY, |key, (class, _)| key.with(*class))
     }
 
-    /// The instruction of `family` with these operands. A pinned local is taken from its slot, which has the same
-    /// value, where no form takes it from its register.
-    pub(super) fn inst(mut self, family: Family) -> Inst {
+    /// The operands so far.
+    pub(super) fn operands(&self) -> &[(Class, [i16; 2])] {
+        &self.operands[..self.count]
+    }
+
+    /// The first immediate of an operand.
+    pub(super) fn operand_imm32(&self) -> u32 {
+        self.inst.imm32[0]
+    }
+
+    /// The instruction of `family` with these operands.
+    pub(super) fn inst(self, family: Family) -> Inst {
+        let key = self.key();
+        self.try_inst(family)
+            .unwrap_or_else(|| panic!("{family:?} has no form {key:?}"))
+    }
+
+    /// The same, if there is one. A pinned local is taken from its slot, which has the same value, where no form takes
+    /// it from its register.
+    pub(super) fn try_inst(mut self, family: Family) -> Option<Inst> {
         let mut op = family.form_by_key(self.key());
         for i in 0..self.count {
             if op.is_some() {
@@ -86,7 +104,7 @@ impl Fields {
                 op = family.form_by_key(self.key());
             }
         }
-        let op = op.unwrap_or_else(|| panic!("{family:?} has no form {:?}", self.key()));
+        let op = op?;
         let mut at = 0;
         for (class, slots) in &self.operands[..self.count] {
             for slot in &slots[..class.slots() as usize] {
@@ -94,7 +112,7 @@ impl Fields {
                 at += 1;
             }
         }
-        Inst { op, ..self.inst }
+        Some(Inst { op, ..self.inst })
     }
 }
 
@@ -130,6 +148,7 @@ impl Translator<'_, '_> {
         let position = self.encoder.position();
         self.encoder.emit(&inst);
         self.scratch = 0;
+        self.before = self.last.map(|last| (last.position, last.inst));
         self.last = Some(Last {
             inst,
             position,
@@ -155,6 +174,13 @@ impl Translator<'_, '_> {
     /// Takes the last instruction away again.
     pub(super) fn take_last(&mut self) -> Option<Inst> {
         let last = self.last.take()?;
+        // Whoever used the result of the one before has it.
+        self.last = self.before.take().map(|(position, inst)| Last {
+            inst,
+            position,
+            result: None,
+            negated: false,
+        });
         self.encoder.truncate(last.position);
         if let Some(bank) = last.result {
             self.producers[bank as usize] = None;
@@ -310,8 +336,10 @@ impl Translator<'_, '_> {
             && last.result == Some(bank)
             && let Some(inst) = self.with_slot(last.inst, bank, offset)
         {
+            let before = self.before;
             self.encoder.truncate(last.position);
             self.append_raw(inst);
+            self.before = before;
             self.producers[bank as usize] = None;
             return true;
         }
@@ -340,6 +368,14 @@ impl Translator<'_, '_> {
 
     /// Notes that the code after the cell at `position` has moved.
     fn moved(&mut self, position: u32, grown: u32) {
+        if let Some((before, _)) = &mut self.before {
+            if *before == position {
+                // It is another instruction now.
+                self.before = None;
+            } else {
+                *before += if *before > position { grown } else { 0 };
+            }
+        }
         if let Some(last) = &mut self.last {
             last.position += if last.position > position { grown } else { 0 };
         }

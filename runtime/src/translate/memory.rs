@@ -146,6 +146,9 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn global_set(&mut self, index: u32) -> Step {
+        if self.global_sum(index) {
+            return Ok(());
+        }
         self.settle_sums(1)?;
         let value = self.pop();
         let mut fields = Fields::new(&[index]);
@@ -169,6 +172,42 @@ impl Translator<'_, '_> {
         }
         self.append(fields.inst(family));
         Ok(())
+    }
+
+    /// `global.set` of a sum that is still to be made, or of one that was made of the same global: as with a stack
+    /// pointer in the linear memory. `false` if it is neither.
+    fn global_sum(&mut self, index: u32) -> bool {
+        let value = self.peek();
+        if let (Arg::Sum(base, plus), ValType::I32) = (value.arg, value.ty)
+            && let Some(base) = Self::near(base)
+        {
+            self.pop();
+            let mut inst = Inst::new(Family::GlobalSetSum.fixed());
+            inst.slots[0] = base;
+            inst.imm32[..2].copy_from_slice(&[index, plus as u32]);
+            self.append(inst);
+            return true;
+        }
+        let Some(last) = self.last.filter(|last| {
+            last.inst.op.family() == Family::GlobalGetAdd && last.inst.imm32[0] == index
+        }) else {
+            return false;
+        };
+        let is_it = match (value.arg, last.inst.op.form()) {
+            (Arg::Acc, [Class::A]) => last.result == Some(Bank::Int),
+            (Arg::Slot(at) | Arg::AccAndSlot(at), [Class::S | Class::D]) => {
+                Self::near(at) == Some(last.inst.slots[0])
+            }
+            _ => false,
+        };
+        if is_it {
+            self.pop();
+            self.take_last();
+            let op = Family::GlobalUpdate.form(last.inst.op.form());
+            let op = op.expect("both rows have the same forms");
+            self.append(Inst { op, ..last.inst });
+        }
+        is_it
     }
 
     /// An instruction without operands on the stack whose result, if any, goes to the accumulator.

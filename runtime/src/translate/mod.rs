@@ -12,6 +12,7 @@
 //! - `stack`: entries, and which accumulator holds what
 //! - `emit`: writing instructions, and rewriting the last one
 //! - `control`, `branch`: blocks; branches and selects
+//! - `pair`: two operations in one instruction
 //! - `scan`, `pin`: which locals are worth a register of their own
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
 //! - `visit`: from Wasm's operators to these
@@ -22,12 +23,14 @@ mod control;
 mod emit;
 mod memory;
 mod numeric;
+mod pair;
 mod pin;
 mod scan;
 mod stack;
 mod visit;
 
 use alloc::vec::Vec as Map;
+use core::ops::Range;
 
 use bumpalo::{Bump, collections::Vec};
 use wasmparser::BinaryReaderError;
@@ -128,7 +131,9 @@ struct Translator<'a, 'm> {
     encoder: Encoder<'a>,
     locals: Vec<'a, Local>,
     /// Slots from `sp` to the end of the locals, and of what is saved beside them.
-    zeroed: u32,
+    local_slots: u32,
+    /// Those of them that `Enter` sets to zero.
+    zeroed: Range<u32>,
     stack: Vec<'a, Entry>,
     /// Slots of all entries.
     height: u32,
@@ -137,6 +142,8 @@ struct Translator<'a, 'm> {
     controls: Vec<'a, Control<'m>>,
     acc: [AccState; 3],
     last: Option<Last>,
+    /// The instruction before the last one, if no branch leads between them.
+    before: Option<(u32, Inst)>,
     /// For each accumulator, where the instruction is that left its content there alone.
     producers: [Option<(u32, Inst)>; 3],
     map: Option<OffsetMap>,
@@ -181,13 +188,15 @@ impl<'a, 'm> Translator<'a, 'm> {
             index,
             encoder: Encoder::new(arena, naming),
             locals,
-            zeroed: if window { WINDOW_SLOTS } else { 0 },
+            local_slots: if window { WINDOW_SLOTS } else { 0 },
+            zeroed: 0..0,
             stack: Vec::new_in(arena),
             height: 0,
             settled: 0,
             controls: Vec::new_in(arena),
             acc: [AccState::Empty; 3],
             last: None,
+            before: None,
             producers: [None; 3],
             map: None,
             frame: 0,
@@ -204,7 +213,9 @@ impl<'a, 'm> Translator<'a, 'm> {
     fn run(mut self) -> Step<Function<'a>> {
         let body = self.module.func_body(self.index);
         self.declare_locals(&body)?;
-        self.choose_pins(&body)?;
+        self.survey_locals(&body)?;
+        // `Enter` works in steps of four slots.
+        self.frame = 8 * (u64::from(self.local_slots) + 3);
         self.begin_function();
         let mut operators = body.get_operators_reader()?;
         while !self.controls.is_empty() {
@@ -238,17 +249,15 @@ impl<'a, 'm> Translator<'a, 'm> {
             let (count, ty) = group?;
             let ty = val_type(ty);
             for _ in 0..count {
-                let offset = (8 * self.zeroed) as i32;
+                let offset = (8 * self.local_slots) as i32;
                 self.locals.push(Local {
                     offset,
                     ty,
                     newest: NONE,
                 });
-                self.zeroed += ty.slots();
+                self.local_slots += ty.slots();
             }
         }
-        // `Enter` works in steps of four slots.
-        self.frame = 8 * u64::from(self.zeroed.next_multiple_of(4));
         Ok(())
     }
 }

@@ -67,6 +67,9 @@ impl Translator<'_, '_> {
                 Order::Fixed => {}
             }
         }
+        if let Some((pair, fields)) = self.fuse(family, a, b)? {
+            return self.append_result(pair, fields, out);
+        }
         let wide = order != Order::Fixed || a.ty == ValType::F64;
         let mut fields = Fields::new(&[]);
         self.field_or_const(&mut fields, a, wide)?;
@@ -215,7 +218,7 @@ impl Translator<'_, '_> {
 
 /// Rows that belong together.
 macro_rules! comparisons {
-    ($($bank:ident $compare:ident $mirror:ident $branch:ident $negation:ident;)*) => {
+    ($($ty:ident $compare:ident $mirror:ident $branch:ident $negation:ident;)*) => {
         impl Family {
             /// The comparison with its operands exchanged.
             pub(super) fn mirror(self) -> Self {
@@ -233,11 +236,19 @@ macro_rules! comparisons {
                 }
             }
 
-            /// The bank of what a branch compares.
-            pub(super) fn compared_bank(self) -> Bank {
+            /// The type of what a branch compares.
+            pub(super) fn compared_type(self) -> ValType {
                 match self {
-                    $(Self::$branch => Bank::$bank,)*
-                    _ => Bank::Int,
+                    $(Self::$branch => ValType::$ty,)*
+                    _ => ValType::I32,
+                }
+            }
+
+            /// The branch on the comparison with exchanged operands.
+            pub(super) fn mirrored_branch(self) -> Self {
+                match self {
+                    $(Self::$branch => Self::$mirror.branch().unwrap_or(self),)*
+                    other => other,
                 }
             }
 
@@ -261,26 +272,26 @@ macro_rules! comparisons {
 }
 
 comparisons! {
-    Int I32Eq I32Eq BrI32Eq BrI32Ne;
-    Int I32Ne I32Ne BrI32Ne BrI32Eq;
-    Int I32LtS I32GtS BrI32LtS BrI32GeS;
-    Int I32LtU I32GtU BrI32LtU BrI32GeU;
-    Int I32GtS I32LtS BrI32GtS BrI32LeS;
-    Int I32GtU I32LtU BrI32GtU BrI32LeU;
-    Int I32LeS I32GeS BrI32LeS BrI32GtS;
-    Int I32LeU I32GeU BrI32LeU BrI32GtU;
-    Int I32GeS I32LeS BrI32GeS BrI32LtS;
-    Int I32GeU I32LeU BrI32GeU BrI32LtU;
-    Int I64Eq I64Eq BrI64Eq BrI64Ne;
-    Int I64Ne I64Ne BrI64Ne BrI64Eq;
-    Int I64LtS I64GtS BrI64LtS BrI64GeS;
-    Int I64LtU I64GtU BrI64LtU BrI64GeU;
-    Int I64GtS I64LtS BrI64GtS BrI64LeS;
-    Int I64GtU I64LtU BrI64GtU BrI64LeU;
-    Int I64LeS I64GeS BrI64LeS BrI64GtS;
-    Int I64LeU I64GeU BrI64LeU BrI64GtU;
-    Int I64GeS I64LeS BrI64GeS BrI64LtS;
-    Int I64GeU I64LeU BrI64GeU BrI64LtU;
+    I32 I32Eq I32Eq BrI32Eq BrI32Ne;
+    I32 I32Ne I32Ne BrI32Ne BrI32Eq;
+    I32 I32LtS I32GtS BrI32LtS BrI32GeS;
+    I32 I32LtU I32GtU BrI32LtU BrI32GeU;
+    I32 I32GtS I32LtS BrI32GtS BrI32LeS;
+    I32 I32GtU I32LtU BrI32GtU BrI32LeU;
+    I32 I32LeS I32GeS BrI32LeS BrI32GtS;
+    I32 I32LeU I32GeU BrI32LeU BrI32GtU;
+    I32 I32GeS I32LeS BrI32GeS BrI32LtS;
+    I32 I32GeU I32LeU BrI32GeU BrI32LtU;
+    I64 I64Eq I64Eq BrI64Eq BrI64Ne;
+    I64 I64Ne I64Ne BrI64Ne BrI64Eq;
+    I64 I64LtS I64GtS BrI64LtS BrI64GeS;
+    I64 I64LtU I64GtU BrI64LtU BrI64GeU;
+    I64 I64GtS I64LtS BrI64GtS BrI64LeS;
+    I64 I64GtU I64LtU BrI64GtU BrI64LeU;
+    I64 I64LeS I64GeS BrI64LeS BrI64GtS;
+    I64 I64LeU I64GeU BrI64LeU BrI64GtU;
+    I64 I64GeS I64LeS BrI64GeS BrI64LtS;
+    I64 I64GeU I64LeU BrI64GeU BrI64LtU;
     F32 F32Eq F32Eq BrF32Eq BrF32Ne;
     F32 F32Ne F32Ne BrF32Ne BrF32Eq;
     F32 F32Lt F32Gt BrF32Lt BrF32NotLt;
@@ -293,5 +304,5 @@ comparisons! {
     F64 F64Gt F64Lt BrF64Gt BrF64NotGt;
     F64 F64Le F64Ge BrF64Le BrF64NotLe;
     F64 F64Ge F64Le BrF64Ge BrF64NotGe;
-    Int I32And I32And BrI32And BrI32Nand;
+    I32 I32And I32And BrI32And BrI32Nand;
 }

@@ -1,12 +1,12 @@
-//! A quick look at a function's body: how often it names each local in loops.
+//! A quick look at a function's body: how often it names each local in loops, and which locals it may read
+//! before it has written them.
 //!
 //! Knows just enough of the binary format (spec §5.4) to step from one instruction to the next. It gives up on
 //! what it does not know; nothing but speed depends on it.
 
 use bumpalo::collections::Vec;
 
-/// How often each local is named.
-pub(super) type Counts<'a> = Vec<'a, u32>;
+const LOCAL_GET: u8 = 0x20;
 
 /// What follows an opcode.
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -18,6 +18,7 @@ enum Immediates {
     Local,
     /// A block type; and whether the block is a loop.
     Block(bool),
+    Else,
     End,
     /// The alignment and offset of an access.
     MemArg,
@@ -39,7 +40,7 @@ const IMMEDIATES: [Immediates; 256] = {
     table[0x02] = Block(false);
     table[0x03] = Block(true);
     table[0x04] = Block(false); // if
-    table[0x05] = Numbers(0); // else
+    table[0x05] = Else;
     table[0x08] = Numbers(1); // throw
     table[0x0a] = Numbers(0); // throw_ref
     table[0x0b] = End;
@@ -136,20 +137,61 @@ impl Bytes<'_> {
     }
 }
 
-/// Adds to `counts` how often the operators in `code` name each local within loops. `None` if it does not
+/// An open block.
+#[derive(Copy, Clone)]
+struct Block {
+    is_loop: bool,
+    /// Blocks, and the branches of an `if`, have different numbers.
+    id: u32,
+}
+
+/// Where a local got its first value: a block, by its depth and number.
+#[derive(Copy, Clone)]
+struct Origin {
+    depth: u32,
+    id: u32,
+}
+
+/// What is known of one local.
+#[derive(Copy, Clone, Default)]
+pub(super) struct Usage {
+    /// How often instructions in loops name it.
+    pub(super) in_loops: u32,
+    /// May it be read before it is written? Then it has to be zero at first.
+    pub(super) read_first: bool,
+    written: Option<Origin>,
+}
+
+/// Notes in `usage`, which has an entry for each local, what the operators in `code` do with it. `None` if it does not
 /// understand the code.
-pub(super) fn count_locals(code: &[u8], counts: &mut Counts<'_>) -> Option<()> {
+pub(super) fn survey(code: &[u8], usage: &mut Vec<'_, Usage>) -> Option<()> {
     let mut code = Bytes(code);
-    // The open blocks, and how many of them are loops. The function's body is a block.
-    let mut blocks = Vec::new_in(counts.bump());
-    blocks.push(false);
-    let mut loops = 0_u32;
+    let mut blocks = Vec::new_in(usage.bump());
+    // The function's body is a block.
+    let (mut next_id, mut loops) = (1, 0_u32);
+    blocks.push(Block {
+        is_loop: false,
+        id: 0,
+    });
     while !blocks.is_empty() {
-        match IMMEDIATES[code.next()? as usize] {
+        let opcode = code.next()?;
+        match IMMEDIATES[opcode as usize] {
             Immediates::Local => {
-                let local = code.u32()?;
-                if loops > 0 {
-                    *counts.get_mut(local as usize)? += 1;
+                let local = usage.get_mut(code.u32()? as usize)?;
+                local.in_loops += u32::from(loops > 0);
+                // What was written in a block that is still open was written on every way to here.
+                let open = |origin: &Origin| {
+                    let block = blocks.get(origin.depth as usize);
+                    block.is_some_and(|block| block.id == origin.id)
+                };
+                if !local.written.as_ref().is_some_and(open) {
+                    if opcode == LOCAL_GET {
+                        local.read_first = true;
+                    } else {
+                        let depth = blocks.len() as u32 - 1;
+                        let id = blocks[depth as usize].id;
+                        local.written = Some(Origin { depth, id });
+                    }
                 }
             }
             Immediates::Numbers(count) => {
@@ -167,9 +209,17 @@ pub(super) fn count_locals(code: &[u8], counts: &mut Counts<'_>) -> Option<()> {
             Immediates::Block(is_loop) => {
                 code.value_type()?;
                 loops += u32::from(is_loop);
-                blocks.push(is_loop);
+                blocks.push(Block {
+                    is_loop,
+                    id: next_id,
+                });
+                next_id += 1;
             }
-            Immediates::End => loops -= u32::from(blocks.pop()?),
+            Immediates::Else => {
+                blocks.last_mut()?.id = next_id;
+                next_id += 1;
+            }
+            Immediates::End => loops -= u32::from(blocks.pop()?.is_loop),
             Immediates::Table => {
                 for _ in 0..=code.u32()? {
                     code.number()?;

@@ -94,7 +94,7 @@ impl Operand {
 impl Translator<'_, '_> {
     /// Offset of the temporary slot `slot`, in bytes from `sp`.
     pub(super) fn temp_offset(&self, slot: u32) -> i32 {
-        (8 * (self.zeroed + slot)) as i32
+        (8 * (self.local_slots + slot)) as i32
     }
 
     /// Offset of an entry's own slot.
@@ -106,7 +106,7 @@ impl Translator<'_, '_> {
     pub(super) fn reserve(&mut self, slot: u32) {
         self.frame = self
             .frame
-            .max(8 * (u64::from(self.zeroed) + u64::from(slot)));
+            .max(8 * (u64::from(self.local_slots) + u64::from(slot)));
     }
 
     /// Pushes an entry.
