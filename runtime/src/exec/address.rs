@@ -77,6 +77,58 @@ sums! {
     N = L + A;
 }
 
+/// Addresses out of an operand, in brackets, and another one shifted left, or of the shifted one alone. How far is in their last
+/// slot field.
+macro_rules! scaled {
+    ($($(#[$doc:meta])* $name:ident = [$($base:ident)?] $index:ident;)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
+
+        impl Address for $name {
+            const OPERAND: Operand = Operand::$name;
+
+            #[inline(always)]
+            unsafe fn start<O: Instr, B: Backend, C: Class>(
+                m: &Machine<B, C>,
+                imm: usize,
+                offset: u32,
+            ) -> u64 {
+                // SAFETY: passes on the caller's machine and fields.
+                unsafe {
+                    #[allow(unused_variables, reason = "not all have a base")]
+                    let (sum, field) = (0_u32, 0);
+                    $(
+                        let sum = <$base as Src>::get::<u32, O, B, C>(m, 0, imm);
+                        let field = <$base as Src>::SLOTS;
+                    )?
+                    let index = <$index as Src>::get::<u32, O, B, C>(m, field, imm);
+                    let by = m.field::<O>(const { Self::SLOTS - 1 });
+                    u64::from(sum.wrapping_add(index.wrapping_shl(by))) + u64::from(offset)
+                }
+            }
+        }
+    )*};
+}
+
+scaled! {
+    /// A slot, and a slot shifted.
+    E = [S] S;
+    /// A slot, and the accumulator shifted.
+    F = [S] A;
+    /// The pinned local, and a slot shifted.
+    G = [L] S;
+    /// The pinned local, and the accumulator shifted.
+    H = [L] A;
+    /// A slot, and the pinned local shifted.
+    J = [S] L;
+    /// A slot shifted.
+    K = [] S;
+    /// The accumulator shifted.
+    O = [] A;
+    /// The pinned local shifted.
+    Q = [] L;
+}
+
 /// Addresses to which the program itself adds a constant: it takes the place of the offset, and wraps around.
 macro_rules! wrapping {
     ($($(#[$doc:meta])* $name:ident = $base:ident;)*) => {$(

@@ -18,14 +18,15 @@ use super::{
     backend::{Backend, Class},
     control::{TakeCall, TakeTailCall},
     ctx::Exit,
-    kinds::{Fixed, FixedOp, IndexOp, Instr, Ret, RetOp},
+    address::P,
+    kinds::{CallArg, Fixed, FixedOp, IndexOp, Instr, Ret, RetOp, Row},
     machine::Machine,
     memory::fixed_ops,
     operand::{Src, Value},
 };
 use crate::{
     Trap,
-    ir::{Format, form_format},
+    ir::{Format, Operand, form_format},
     module::FuncEntry,
     store::FuncObj,
 };
@@ -247,6 +248,54 @@ fixed_ops! {
     ReturnCallImported = |m, Op| {
         let func = (*m.ctx).funcs.wrapping_add(m.imm32::<Op>(3) as usize);
         tail_call_other::<Op, B, C>(m, func)
+    }
+}
+
+/// `call`, and on the way a whole slot for an argument, which goes to the slot of the row. Immediates: the callee's
+/// `sp` from `sp`, and a number that is added to the argument if that is a sum.
+pub(super) struct CallWith;
+
+/// Where the argument of [`CallWith`] comes from.
+pub(super) trait Argument: 'static {
+    const OPERAND: Operand;
+
+    /// # Safety
+    /// As for `Instr::run`; the operand has the first slot field, and the second immediate.
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> u64;
+}
+
+impl<T: Src> Argument for T {
+    const OPERAND: Operand = T::OPERAND;
+
+    #[inline(always)]
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> u64 {
+        // SAFETY: the operand's immediate comes after those of the row.
+        unsafe { T::get::<u64, O, B, C>(m, 0, 2) }
+    }
+}
+
+impl Argument for P {
+    const OPERAND: Operand = Operand::P;
+
+    #[inline(always)]
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> u64 {
+        // SAFETY: see the trait.
+        unsafe { (*m.slot::<O>(0)).wrapping_add(m.imm32::<O>(1) as i32 as u64) }
+    }
+}
+
+impl<T: Row, L: Argument> Instr for CallArg<T, L> {
+    const FORMAT: Format = form_format(T::FAMILY.fields(), &[L::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see `Instr`; the row's slot comes after the operand's.
+        unsafe {
+            *m.slot::<Self>(const { L::OPERAND.slots() as usize }) = L::get::<Self, B, C>(&m);
+            let sp = m.sp.wrapping_add(m.imm32::<Self>(0) as usize);
+            let next = m.ip.wrapping_add(const { Self::FORMAT.size(C::CLASS) });
+            enter(m, m.entry::<Self>(), sp, next, m.sp)
+        }
     }
 }
 

@@ -18,6 +18,18 @@ fixed_ops! {
         m.jump(m.target::<Op>())
     }
 
+    /// Sets the slot to the immediate on the way.
+    BrConst = |m, Op| {
+        *m.slot::<Op>(0) = m.imm32::<Op>(0) as i32 as u64;
+        m.jump(m.target::<Op>())
+    }
+
+    /// Copies slot 1 to slot 0 on the way.
+    BrCopy = |m, Op| {
+        *m.slot::<Op>(0) = *m.slot::<Op>(1);
+        m.jump(m.target::<Op>())
+    }
+
     /// An entry of a `br_table`; never executed.
     BrTarget = |m, Op| {
         m.trap(Trap::UnreachableCodeReached)

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    address::{M, N, P, R, X, Y},
+    address::{E, F, G, H, J, K, M, N, O, P, Q, R, X, Y},
     backend::{Class, Compact, Direct},
     call::*,
     control::*,
@@ -66,7 +66,7 @@ sets! {
     LoopSet LoopPick: LoopFn = looped;
 }
 
-/// The handlers of one row in set `G`: one for each of its forms.
+/// The handlers of one row in set `Which`: one for each of its forms.
 macro_rules! row_handlers {
     ({commutative $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({compare $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
@@ -82,6 +82,8 @@ macro_rules! row_handlers {
     ({unary $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Unary<$t, $l, $d>)*) };
     ({moves $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Move<$t, $l, $d>)*) };
     ({load $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Load<$t, $l, $d>)*) };
+    ({load_pair $t:ident}; $([$x:ident $r:ident $d:ident])*) => { row_handlers!(@ $(LoadPair<$t, $x, $r, $d>)*) };
+    ({call $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(CallArg<$t, $l>)*) };
     ({store $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
     ({store_acc $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
     ({select $t:ident}; $([$k:ident $l:ident $r:ident $d:ident])*) => {
@@ -91,7 +93,7 @@ macro_rules! row_handlers {
     ({get $t:ident}; $([$d:ident])*) => { row_handlers!(@ $(Get<$t, $d>)*) };
     ({set $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Set_<$t, $l>)*) };
     ({fixed $t:ident}; []) => { row_handlers!(@ Fixed<$t>) };
-    (@ $($instr:ty)*) => { [$(<G::Of<$instr> as Pick<G::Handler>>::HANDLER),*] };
+    (@ $($instr:ty)*) => { [$(<Which::Of<$instr> as Pick<Which::Handler>>::HANDLER),*] };
 }
 
 use super::kinds::Set as Set_;
@@ -105,11 +107,11 @@ macro_rules! list_handlers {
         )*
 
         /// The handlers of a set.
-        struct List<G>(core::marker::PhantomData<G>);
+        struct List<Which>(core::marker::PhantomData<Which>);
 
-        impl<G: Set> List<G> {
-            const HANDLERS: Handlers<G::Handler> = {
-                let mut handlers = [<G::Of<Fixed<Halt>> as Pick<G::Handler>>::HANDLER; Op::COUNT];
+        impl<Which: Set> List<Which> {
+            const HANDLERS: Handlers<Which::Handler> = {
+                let mut handlers = [<Which::Of<Fixed<Halt>> as Pick<Which::Handler>>::HANDLER; Op::COUNT];
                 let mut op = 0;
                 $({
                     let row = with_forms!($kind $($imm)?, row_handlers {$kind $name});

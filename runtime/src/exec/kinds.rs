@@ -79,6 +79,16 @@ pub(super) trait LoadOp: Row {
     unsafe fn load(p: *const u8) -> Self::Out;
 }
 
+/// `result ← f(memory[address], b)`.
+pub(super) trait LoadPairOp: Row {
+    type Load: LoadOp;
+
+    fn apply(
+        loaded: <Self::Load as LoadOp>::Out,
+        b: <Self::Load as LoadOp>::Out,
+    ) -> <Self::Load as LoadOp>::Out;
+}
+
 /// `memory[address] ← value`.
 pub(super) trait StoreOp: Row {
     type In: Value;
@@ -128,6 +138,8 @@ pub(super) struct Pair<T, X, Y, Z, D>(PhantomData<(T, X, Y, Z, D)>);
 pub(super) struct Counted<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Branch<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Load<T, L, D>(PhantomData<(T, L, D)>);
+pub(super) struct LoadPair<T, X, R, D>(PhantomData<(T, X, R, D)>);
+pub(super) struct CallArg<T, L>(PhantomData<(T, L)>);
 pub(super) struct Store<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Move<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct Select<T, K, L, R, D>(PhantomData<(T, K, L, R, D)>);
@@ -270,6 +282,26 @@ impl<T: LoadOp, X: Address, D: Dst> Instr for Load<T, X, D> {
             match effective::<Self, X, B, C>(&m, row_imms::<T>(), T::SIZE) {
                 Some(p) => {
                     D::put::<T::Out, Self, B, C>(&mut m, X::SLOTS, T::load(p));
+                    m.next::<Self>()
+                }
+                None => m.trap(Trap::MemoryOutOfBounds),
+            }
+        }
+    }
+}
+
+impl<T: LoadPairOp, X: Address, R: Src, D: Dst> Instr for LoadPair<T, X, R, D> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, R::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above; `effective` checks the access.
+        unsafe {
+            let b = R::get::<<T::Load as LoadOp>::Out, Self, B, C>(&m, X::SLOTS, row_imms::<T>());
+            match effective::<Self, X, B, C>(&m, row_imms::<T>(), T::Load::SIZE) {
+                Some(p) => {
+                    let value = T::apply(T::Load::load(p), b);
+                    D::put::<_, Self, B, C>(&mut m, X::SLOTS + R::SLOTS, value);
                     m.next::<Self>()
                 }
                 None => m.trap(Trap::MemoryOutOfBounds),

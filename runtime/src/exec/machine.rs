@@ -185,6 +185,18 @@ impl<B: Backend, C: Class> Machine<B, C> {
         }
     }
 
+    /// Slot field `n` as a small number.
+    #[inline(always)]
+    pub(super) unsafe fn field<O: Instr>(&self, n: usize) -> u32 {
+        // SAFETY: the field is in the operation's format.
+        unsafe {
+            *self
+                .ip
+                .wrapping_add(O::FORMAT.slot(C::CLASS, n))
+                .cast::<u16>() as u32
+        }
+    }
+
     /// The address of the slot that slot field `n` names.
     #[inline(always)]
     pub(super) unsafe fn slot<O: Instr>(&self, n: usize) -> *mut u64 {

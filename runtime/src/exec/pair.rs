@@ -3,7 +3,10 @@
 //!
 //! The float ones round twice, as the two instructions would.
 
-use super::kinds::{BinaryOp, CountedOp, PairOp};
+use super::{
+    kinds::{BinaryOp, CountedOp, LoadOp, LoadPairOp, PairOp},
+    memory::{F32Load, F64Load, I32Load, I32Load8U, I64Load},
+};
 use crate::Trap;
 
 /// Declares rows `result ← f(x, y, z)`: name, type, expression.
@@ -61,6 +64,38 @@ pair_ops! {
     F64AddMul: f64 = |x, y, z| (x + y) * z;
     F64SubAdd: f64 = |x, y, z| x - y + z;
     F64MulMul: f64 = |x, y, z| x * y * z;
+}
+
+/// Declares rows `result ← f(memory[address], b)`: name, load, expression.
+macro_rules! load_pair_ops {
+    ($($name:ident: $load:ident = |$a:ident, $b:ident| $body:expr;)*) => {$(
+        pub(super) struct $name;
+
+        impl LoadPairOp for $name {
+            type Load = $load;
+
+            #[inline(always)]
+            fn apply($a: <$load as LoadOp>::Out, $b: <$load as LoadOp>::Out) -> <$load as LoadOp>::Out {
+                $body
+            }
+        }
+    )*};
+}
+
+load_pair_ops! {
+    I32LoadAdd: I32Load = |a, b| a.wrapping_add(b);
+    I32LoadXor: I32Load = |a, b| a ^ b;
+    I32Load8UAdd: I32Load8U = |a, b| a.wrapping_add(b);
+    I64LoadAdd: I64Load = |a, b| a.wrapping_add(b);
+    I64LoadXor: I64Load = |a, b| a ^ b;
+    F32LoadAdd: F32Load = |a, b| a + b;
+    F32LoadSub: F32Load = |a, b| a - b;
+    F32LoadRsub: F32Load = |a, b| b - a;
+    F32LoadMul: F32Load = |a, b| a * b;
+    F64LoadAdd: F64Load = |a, b| a + b;
+    F64LoadSub: F64Load = |a, b| a - b;
+    F64LoadRsub: F64Load = |a, b| b - a;
+    F64LoadMul: F64Load = |a, b| a * b;
 }
 
 /// Declares rows `local ← local + number`, with a branch if the comparison holds: name, type, comparison.

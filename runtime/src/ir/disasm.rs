@@ -26,7 +26,8 @@ pub(crate) fn cell(
 ) -> Result<usize, fmt::Error> {
     let op = Op(u16::from_le_bytes(read(code, at)));
     let format = op.format();
-    let slot = |n| i16::from_le_bytes(read(code, at + format.slot(CLASS, n))) / 8;
+    let raw = |n| i16::from_le_bytes(read(code, at + format.slot(CLASS, n)));
+    let slot = |n| raw(n) / 8;
     let imm32 = |n| u32::from_le_bytes(read(code, at + format.imm32(CLASS, n)));
     let fields = op.family().fields();
 
@@ -49,6 +50,14 @@ pub(crate) fn cell(
             Operand::Y => write!(f, "acc + s{}", slot(slots))?,
             Operand::M => write!(f, "pin + s{}", slot(slots))?,
             Operand::N => write!(f, "pin + acc")?,
+            Operand::E => write!(f, "s{} + (s{} << {})", slot(slots), slot(slots + 1), raw(slots + 2))?,
+            Operand::F => write!(f, "s{} + (acc << {})", slot(slots), raw(slots + 1))?,
+            Operand::G => write!(f, "pin + (s{} << {})", slot(slots), raw(slots + 1))?,
+            Operand::H => write!(f, "pin + (acc << {})", raw(slots))?,
+            Operand::J => write!(f, "s{} + (pin << {})", slot(slots), raw(slots + 1))?,
+            Operand::K => write!(f, "(s{} << {})", slot(slots), raw(slots + 1))?,
+            Operand::O => write!(f, "(acc << {})", raw(slots))?,
+            Operand::Q => write!(f, "(pin << {})", raw(slots))?,
             Operand::I => {
                 write!(f, "{}", imm32(imms) as i32)?;
                 imms += 1;

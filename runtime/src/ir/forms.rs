@@ -30,15 +30,33 @@ pub(crate) enum Operand {
     M,
     /// As an address: the 32-bit sum of pinned local and accumulator.
     N,
+    /// As an address: a slot, and another slot shifted left by a constant.
+    E,
+    /// As an address: a slot, and the accumulator shifted.
+    F,
+    /// As an address: the pinned local, and a slot shifted.
+    G,
+    /// As an address: the pinned local, and the accumulator shifted.
+    H,
+    /// As an address: a slot, and the pinned local shifted.
+    J,
+    /// As an address: a slot shifted.
+    K,
+    /// As an address: the accumulator shifted.
+    O,
+    /// As an address: the pinned local shifted.
+    Q,
 }
 
 impl Operand {
-    /// Slot fields that an operand of this class takes.
+    /// Slot fields that an operand of this class takes. The last one of a class that shifts is how far.
     pub(crate) const fn slots(self) -> u8 {
         match self {
-            Self::S | Self::D | Self::P | Self::Y | Self::M => 1,
-            Self::X => 2,
             Self::A | Self::I | Self::W | Self::L | Self::R | Self::N => 0,
+            Self::S | Self::D | Self::P | Self::Y | Self::M => 1,
+            Self::H | Self::O | Self::Q => 1,
+            Self::X | Self::F | Self::G | Self::J | Self::K => 2,
+            Self::E => 3,
         }
     }
 }
@@ -51,13 +69,13 @@ macro_rules! with_forms {
     };
     // a ⊕ b
     (commutative I, $cb:ident $args:tt) => {
-        with_forms! { @results $cb $args [A S] [S S] [A I] [S I] [A L] [S L] [L I] }
+        with_forms! { @results $cb $args [A S] [S S] [A I] [S I] [A L] [S L] [L I] [L L] }
     };
     (commutative IW, $cb:ident $args:tt) => {
-        with_forms! { @results $cb $args [A S] [S S] [A I] [S I] [A L] [S L] [L I] [A W] [S W] }
+        with_forms! { @results $cb $args [A S] [S S] [A I] [S I] [A L] [S L] [L I] [L L] [A W] [S W] }
     };
     (commutative W, $cb:ident $args:tt) => {
-        with_forms! { @results $cb $args [A S] [S S] [A W] [S W] [A L] [S L] [L W] }
+        with_forms! { @results $cb $args [A S] [S S] [A W] [S W] [A L] [S L] [L W] [L L] }
     };
     // comparisons: mirrored where needed, so immediates come last and the accumulator first
     (compare I, $cb:ident $args:tt) => {
@@ -112,13 +130,13 @@ macro_rules! with_forms {
     };
     (pair F32, $cb:ident $args:tt) => {
         with_forms! { @results $cb $args
-        [A S S] [S S S] [A L S] [S L S] [A I S] [S I S]
-        [A S L] [S S L] [A L L] [S L L] [A I L] [S I L] }
+        [A S S] [S S S] [A L S] [S L S] [L L S] [A I S] [S I S] [L I S]
+        [A S L] [S S L] [A L L] [S L L] [L L L] [A I L] [S I L] [L I L] }
     };
     (pair F64, $cb:ident $args:tt) => {
         with_forms! { @results $cb $args
-        [A S S] [S S S] [A L S] [S L S] [A W S] [S W S]
-        [A S L] [S S L] [A L L] [S L L] [A W L] [S W L] }
+        [A S S] [S S S] [A L S] [S L S] [L L S] [A W S] [S W S] [L W S]
+        [A S L] [S S L] [A L L] [S L L] [L L L] [A W L] [S W L] [L W L] }
     };
     // an i32 as an i64, plus b
     (widened, $cb:ident $args:tt) => {
@@ -154,18 +172,27 @@ macro_rules! with_forms {
     };
     // result ← [address + offset]; a constant address is folded into the offset
     (load, $cb:ident $args:tt) => {
-        with_forms! { @results $cb $args [A] [S] [I] [L] [P] [R] [X] [Y] [M] [N] }
+        with_forms! { @results $cb $args
+        [A] [S] [I] [L] [P] [R] [X] [Y] [M] [N] [E] [F] [G] [H] [J] [K] [O] [Q] }
+    };
+    // result ← [address + offset] ⊕ b
+    (load_pair, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args [A S] [S S] [L S] [P S] [R S] [X S] [E S] }
     };
     // [address + offset] ← value
     (store, $cb:ident $args:tt) => {
         $cb! { $args;
         [A S] [A I] [A L] [S A] [S S] [S I] [S L] [I A] [I S] [I I] [I L]
         [L A] [L S] [L I] [P A] [P S] [P I] [R A] [R S] [R I]
-        [X A] [X S] [X I] [Y S] [Y I] [M A] [M S] [M I] [N S] [N I] }
+        [X A] [X S] [X I] [Y S] [Y I] [M A] [M S] [M I] [N S] [N I]
+        [E A] [E S] [E I] [F S] [F I] [G A] [G S] [G I] [H S] [H I] [J A] [J S] [J I]
+        [K A] [K S] [K I] [O S] [O I] [Q A] [Q S] [Q I] }
     };
     // the same for a float accumulator or pinned local, whose address may be in the integer one
     (store_acc, $cb:ident $args:tt) => {
-        $cb! { $args; [A A] [S A] [I A] [L A] [P A] [R A] [X A] [Y A] [M A] [N A] }
+        $cb! { $args; 
+        [A A] [S A] [I A] [L A] [P A] [R A] [X A] [Y A] [M A] [N A]
+        [E A] [F A] [G A] [H A] [J A] [K A] [O A] [Q A] }
     };
     // result ← condition ? a : b, with the condition first
     (select int, $cb:ident $args:tt) => {
@@ -178,6 +205,10 @@ macro_rules! with_forms {
         $cb! { $args;
         [A S S A] [A S S S] [A A S A] [A A S S] [A S A A] [A S A S]
         [S S S A] [S S S S] [S A S A] [S A S S] [S S A A] [S S A S] }
+    };
+    // a call with one more argument to put into its slot
+    (call, $cb:ident $args:tt) => {
+        $cb! { $args; [A] [S] [I] [L] [P] }
     };
     // a condition, or an index
     (test, $cb:ident $args:tt) => {

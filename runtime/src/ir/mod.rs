@@ -35,7 +35,7 @@ macro_rules! form_keys {
     };
 }
 
-/// A form as a number, by which it is found: four bits an operand, behind a leading one.
+/// A form as a number, by which it is found: five bits an operand, behind a leading one.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FormKey(u32);
 
@@ -45,12 +45,12 @@ impl FormKey {
 
     /// One more operand.
     pub(crate) const fn with(self, operand: Operand) -> Self {
-        Self(self.0 << 4 | operand as u32)
+        Self(self.0 << 5 | operand as u32)
     }
 
     /// The same with another last operand.
     pub(crate) const fn with_last(self, operand: Operand) -> Self {
-        Self(self.0 & !15 | operand as u32)
+        Self(self.0 & !31 | operand as u32)
     }
 
     fn of(form: &[Operand]) -> Self {
@@ -93,6 +93,7 @@ macro_rules! define_families {
     };
     (@result branch) => { false };
     (@result counted) => { false };
+    (@result call) => { false };
     (@result ret) => { false };
     (@result store) => { false };
     (@result store_acc) => { false };

@@ -274,6 +274,19 @@ macro_rules! instructions {
             load() I64Load16U "i64.load16_u" (imm32);
             load() I64Load32S "i64.load32_s" (imm32);
             load() I64Load32U "i64.load32_u" (imm32);
+            load_pair() I32LoadAdd "i32.load.add" (imm32);
+            load_pair() I32LoadXor "i32.load.xor" (imm32);
+            load_pair() I32Load8UAdd "i32.load8_u.add" (imm32);
+            load_pair() I64LoadAdd "i64.load.add" (imm32);
+            load_pair() I64LoadXor "i64.load.xor" (imm32);
+            load_pair() F32LoadAdd "f32.load.add" (imm32);
+            load_pair() F32LoadSub "f32.load.sub" (imm32);
+            load_pair() F32LoadRsub "f32.load.rsub" (imm32);
+            load_pair() F32LoadMul "f32.load.mul" (imm32);
+            load_pair() F64LoadAdd "f64.load.add" (imm32);
+            load_pair() F64LoadSub "f64.load.sub" (imm32);
+            load_pair() F64LoadRsub "f64.load.rsub" (imm32);
+            load_pair() F64LoadMul "f64.load.mul" (imm32);
             store() I32Store "i32.store" (imm32);
             store() I64Store "i64.store" (imm32);
             store() I32Store8 "i32.store8" (imm32);
@@ -321,6 +334,8 @@ macro_rules! instructions {
             // ---- control
             fixed() Unreachable "unreachable" ();
             fixed() Br "br" (target);
+            fixed() BrConst "const32, br" (slot imm32 target);
+            fixed() BrCopy "copy, br" (slot slot target);
             test() BrIfNez "br_if" (target);
             test() BrIfEqz "br_unless" (target);
             test() BrTable "br_table" (imm32);
@@ -334,6 +349,7 @@ macro_rules! instructions {
             // ---- call
             fixed() Translate "translate" ();
             fixed() Call "call" (imm32 func);
+            call() CallWith "call with" (slot imm32 imm32 func);
             fixed() CallImported "call.imported" (imm32 imm32);
             test() CallIndirect "call_indirect" (imm32 imm32 imm32);
             fixed() Resume "call.resume" ();

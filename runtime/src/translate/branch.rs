@@ -32,8 +32,23 @@ impl<'m> Translator<'_, 'm> {
         self.controls[at].branched_to = true;
     }
 
+    /// Branches to `label`. A constant or copy just before goes into the branch.
     pub(super) fn append_br(&mut self, label: Label) {
         let mut inst = Inst::new(Family::Br.fixed());
+        let last = self.last.filter(|_| self.fusion).map(|last| last.inst);
+        if let Some(last) = last {
+            match last.op.family() {
+                Family::Const32 => {
+                    self.take_last();
+                    inst = Inst { op: Family::BrConst.fixed(), ..last };
+                }
+                Family::CopySlot => {
+                    self.take_last();
+                    inst = Inst { op: Family::BrCopy.fixed(), ..last };
+                }
+                _ => {}
+            }
+        }
         inst.target = label;
         self.append(inst);
     }

@@ -47,8 +47,11 @@ impl<'m> Translator<'_, 'm> {
         let sp = self.pass_arguments(ty)?;
         let inst = match func.checked_sub(module.num_imported_funcs()) {
             Some(defined) => {
-                let mut inst = Inst::new(Family::Call.fixed());
-                inst.imm32[0] = sp;
+                let mut inst = self.call_with(sp).unwrap_or_else(|| {
+                    let mut inst = Inst::new(Family::Call.fixed());
+                    inst.imm32[0] = sp;
+                    inst
+                });
                 inst.func = defined;
                 inst
             }
@@ -61,6 +64,40 @@ impl<'m> Translator<'_, 'm> {
         self.append(inst);
         self.push_results(ty);
         Ok(())
+    }
+
+    /// A call that does the work of the last instruction too, if that has put an argument into its slot.
+    fn call_with(&mut self, sp: u32) -> Option<Inst> {
+        let last = self.last.filter(|_| self.fusion && !self.window)?.inst;
+        let mut fields = Fields::new(&[sp, 0]);
+        let [to, from, ..] = last.slots;
+        let to = match (last.op.family(), last.op.form()) {
+            (Family::CopySlot, _) => {
+                self.field_slot(&mut fields, from.into(), Bank::Int).ok()?;
+                to
+            }
+            (Family::SlotAdd, _) => {
+                fields.operand(Class::P, [from, 0, 0]);
+                fields.set_imm32(1, last.imm32[0]);
+                to
+            }
+            (Family::Const32, _) => {
+                fields.imm32(last.imm32[0]);
+                to
+            }
+            (Family::MoveI32 | Family::MoveI64, [Class::A, Class::S])
+                if self.encoder.shared_acc() =>
+            {
+                fields.acc();
+                to
+            }
+            _ => return None,
+        };
+        self.take_last();
+        let mut inst = fields.inst(Family::CallWith);
+        let slots = inst.op.format().slots as usize;
+        inst.slots[slots - 1] = to;
+        Some(inst)
     }
 
     pub(super) fn call_indirect(&mut self, type_index: u32, table: u32) -> Step {
@@ -252,7 +289,7 @@ impl<'m> Translator<'_, 'm> {
             },
             Arg::Slot(offset) => {
                 let slot = self.source(offset)?;
-                fields.operand(Class::S, [slot, 0]);
+                fields.operand(Class::S, [slot, 0, 0]);
             }
             Arg::Sum(base, plus) => {
                 self.field_slot(&mut fields, base, Bank::Int)?;

@@ -26,7 +26,7 @@ pub(super) struct Fields {
     inst: Inst,
     /// 32-bit immediates so far, the row's own first.
     imms: usize,
-    operands: [(Class, [i16; 2]); 4],
+    operands: [(Class, [i16; 3]); 4],
     count: usize,
 }
 
@@ -38,17 +38,17 @@ impl Fields {
         Self {
             inst,
             imms: imm32.len(),
-            operands: [(Class::A, [0; 2]); 4],
+            operands: [(Class::A, [0; 3]); 4],
             count: 0,
         }
     }
 
     pub(super) fn acc(&mut self) {
-        self.operand(Class::A, [0; 2]);
+        self.operand(Class::A, [0; 3]);
     }
 
     pub(super) fn imm32(&mut self, imm: u32) {
-        self.operand(Class::I, [0; 2]);
+        self.operand(Class::I, [0; 3]);
         self.inst.imm32[self.imms] = imm;
         self.imms += 1;
     }
@@ -59,12 +59,12 @@ impl Fields {
     }
 
     pub(super) fn imm64(&mut self, imm: u64) {
-        self.operand(Class::W, [0; 2]);
+        self.operand(Class::W, [0; 3]);
         self.inst.imm64 = imm;
     }
 
     /// An operand with these slot fields.
-    pub(super) fn operand(&mut self, class: Class, slots: [i16; 2]) {
+    pub(super) fn operand(&mut self, class: Class, slots: [i16; 3]) {
         self.operands[self.count] = (class, slots);
         self.count += 1;
     }
@@ -75,7 +75,7 @@ impl Fields {
     }
 
     /// The operands so far.
-    pub(super) fn operands(&self) -> &[(Class, [i16; 2])] {
+    pub(super) fn operands(&self) -> &[(Class, [i16; 3])] {
         &self.operands[..self.count]
     }
 
@@ -262,7 +262,7 @@ impl Translator<'_, '_> {
             true => Class::L,
             false => Class::S,
         };
-        fields.operand(class, [slot, 0]);
+        fields.operand(class, [slot, 0, 0]);
         Ok(())
     }
 
@@ -427,12 +427,12 @@ impl Translator<'_, '_> {
                     true => Class::D,
                     false => Class::S,
                 };
-                fields.operand(class, [near, 0]);
+                fields.operand(class, [near, 0, 0]);
                 None
             }
             None => {
                 let scratch = self.scratch()?;
-                fields.operand(Class::S, [scratch, 0]);
+                fields.operand(Class::S, [scratch, 0, 0]);
                 Some(scratch)
             }
         };
@@ -457,12 +457,12 @@ impl Translator<'_, '_> {
             },
             Arg::Slot(from) => {
                 let from = self.source(from)?;
-                fields.operand(Class::S, [from, 0]);
+                fields.operand(Class::S, [from, 0, 0]);
             }
             _ => unreachable!("only constants and slots are loaded"),
         }
         let near = Self::near(offset).expect("pinned locals are near");
-        fields.operand(Class::D, [near, 0]);
+        fields.operand(Class::D, [near, 0, 0]);
         self.append(fields.inst(Family::move_of(value.ty)));
         self.wrote_slot(offset);
         Ok(())

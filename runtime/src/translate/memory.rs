@@ -29,7 +29,7 @@ impl Translator<'_, '_> {
                     true => Class::R,
                     false => Class::P,
                 };
-                fields.operand(class, [slot, 0]);
+                fields.operand(class, [slot, 0, 0]);
                 Ok(())
             }
             Arg::Acc if let Some((class, slots)) = self.take_addition() => {
@@ -41,24 +41,39 @@ impl Translator<'_, '_> {
     }
 
     /// Takes the last instruction out of the code if it has made the address that was popped as a sum of two
-    /// operands, and gives them.
-    fn take_addition(&mut self) -> Option<(Class, [i16; 2])> {
+    /// operands, or by shifting one, and gives them.
+    fn take_addition(&mut self) -> Option<(Class, [i16; 3])> {
         let last = self.last.filter(|_| self.fusion && !self.window)?;
         if last.result != Some(Bank::Int) || last.negated {
             return None;
         }
-        match last.inst.op.family() {
-            Family::I32Add => {}
-            // Its low half is the sum of the low halves.
-            Family::I64Add if self.encoder.shared_acc() => {}
-            _ => return None,
-        }
         let [a, b, ..] = last.inst.slots;
-        let sum = match last.inst.op.form() {
-            [Class::S, Class::S, Class::A] => (Class::X, [a, b]),
-            [Class::A, Class::S, Class::A] => (Class::Y, [a, 0]),
-            [Class::S, Class::L, Class::A] => (Class::M, [a, 0]),
-            [Class::A, Class::L, Class::A] => (Class::N, [0; 2]),
+        let by = (last.inst.imm32[0] & 31) as i16;
+        let pinned = |slot: i16| self.is_pinned(slot.into(), Bank::Int);
+        let sum = match (last.inst.op.family(), last.inst.op.form()) {
+            // The low half of an i64 sum is the sum of the low halves.
+            (Family::I64Add, _) if !self.encoder.shared_acc() => return None,
+            (Family::I32Add | Family::I64Add, form) => match form {
+                [Class::S, Class::S, Class::A] => (Class::X, [a, b, 0]),
+                [Class::A, Class::S, Class::A] => (Class::Y, [a, 0, 0]),
+                [Class::S, Class::L, Class::A] => (Class::M, [a, 0, 0]),
+                [Class::A, Class::L, Class::A] => (Class::N, [0; 3]),
+                _ => return None,
+            },
+            (Family::I32ShlAdd, form) => match form {
+                [Class::S, Class::I, Class::S, Class::A] if pinned(b) => (Class::G, [a, by, 0]),
+                [Class::S, Class::I, Class::S, Class::A] => (Class::E, [b, a, by]),
+                [Class::A, Class::I, Class::S, Class::A] if pinned(a) => (Class::H, [by, 0, 0]),
+                [Class::A, Class::I, Class::S, Class::A] => (Class::F, [a, by, 0]),
+                [Class::L, Class::I, Class::S, Class::A] => (Class::J, [a, by, 0]),
+                _ => return None,
+            },
+            (Family::I32Shl, form) => match form {
+                [Class::S, Class::I, Class::A] => (Class::K, [a, by, 0]),
+                [Class::A, Class::I, Class::A] => (Class::O, [by, 0, 0]),
+                [Class::L, Class::I, Class::A] => (Class::Q, [by, 0, 0]),
+                _ => return None,
+            },
             _ => return None,
         };
         self.take_last();
@@ -127,7 +142,7 @@ impl Translator<'_, '_> {
         match value.arg {
             Arg::Slot(offset) if Bank::of(value.ty) != Bank::Int => {
                 let slot = self.source(offset)?;
-                fields.operand(Class::S, [slot, 0]);
+                fields.operand(Class::S, [slot, 0, 0]);
                 Ok(())
             }
             _ => self.field(fields, value),

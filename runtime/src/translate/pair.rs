@@ -47,6 +47,19 @@ fn pair_of(first: Family, second: Family, reversed: bool) -> Option<Family> {
         (I64Xor, I64Add, false) => I64XorAdd,
         (I64ShrU, I64And, false) => I64ShrUAnd,
         (I64ExtendI32U, I64Add, false) => I64WidenAdd,
+        (I32Load, I32Add, false) => I32LoadAdd,
+        (I32Load, I32Xor, false) => I32LoadXor,
+        (I32Load8U, I32Add, false) => I32Load8UAdd,
+        (I64Load, I64Add, false) => I64LoadAdd,
+        (I64Load, I64Xor, false) => I64LoadXor,
+        (F32Load, F32Add, false) => F32LoadAdd,
+        (F32Load, F32Sub, false) => F32LoadSub,
+        (F32Load, F32Sub, true) => F32LoadRsub,
+        (F32Load, F32Mul, false) => F32LoadMul,
+        (F64Load, F64Add, false) => F64LoadAdd,
+        (F64Load, F64Sub, false) => F64LoadSub,
+        (F64Load, F64Sub, true) => F64LoadRsub,
+        (F64Load, F64Mul, false) => F64LoadMul,
         (F32Mul, F32Add, false) => F32MulAdd,
         (F32Mul, F32Sub, false) => F32MulSub,
         (F32Mul, F32Sub, true) => F32SubMul,
@@ -144,11 +157,15 @@ impl Translator<'_, '_> {
         Ok(Some((pair, fields)))
     }
 
-    /// The operands of an instruction without fields of its row, as they were before it was written.
+    /// The operands of an instruction, and its row's immediates, as they were before it was written.
     fn operands_of(&self, inst: &Inst, bank: Bank) -> Fields {
-        let mut fields = Fields::new(&[]);
+        let row = inst.op.family().fields();
+        let (row_imms, imms) = inst.imm32.split_at(row.imm32 as usize);
+        let mut fields = Fields::new(row_imms);
         let mut slots = inst.slots.into_iter();
-        let mut imms = inst.imm32.into_iter();
+        let mut imms = imms.iter().copied();
+        // A load's address is an integer.
+        let bank = if row.imm32 > 0 { Bank::Int } else { bank };
         let pinned = self.pins[bank as usize].and_then(Self::near).unwrap_or(0);
         let form = inst.op.form();
         let mut operands: smallvec::SmallVec<[Class; 2]> =
@@ -159,11 +176,18 @@ impl Translator<'_, '_> {
         }
         for class in operands {
             match class {
-                Class::S => fields.operand(Class::S, [slots.next().unwrap_or(0), 0]),
-                Class::L => fields.operand(Class::L, [pinned, 0]),
+                Class::S => fields.operand(Class::S, [slots.next().unwrap_or(0), 0, 0]),
+                Class::L => fields.operand(Class::L, [pinned, 0, 0]),
                 Class::I => fields.imm32(imms.next().unwrap_or(0)),
                 Class::W => fields.imm64(inst.imm64),
-                _ => fields.acc(),
+                Class::A => fields.acc(),
+                class => {
+                    let mut taken = [0; 3];
+                    for (to, from) in taken[..class.slots() as usize].iter_mut().zip(&mut slots) {
+                        *to = from;
+                    }
+                    fields.operand(class, taken);
+                }
             }
         }
         fields
@@ -197,11 +221,11 @@ impl Translator<'_, '_> {
             _ => return None,
         }
         let mut counted = Fields::new(&[last.inst.imm32[0]]);
-        counted.operand(place, [at, 0]);
+        counted.operand(place, [at, 0, 0]);
         match other {
             None => counted.imm32(0),
             Some((Class::I, _)) => counted.imm32(fields.operand_imm32()),
-            Some((Class::S, [slot, _])) if slot == at => return None,
+            Some((Class::S, [slot, ..])) if slot == at => return None,
             Some((class @ (Class::S | Class::L), slots)) => counted.operand(class, slots),
             _ => return None,
         }
