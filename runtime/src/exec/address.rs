@@ -114,7 +114,7 @@ scaled! {
     /// A slot, and a slot shifted.
     E = [S] S;
     /// A slot, and the accumulator shifted.
-    F = [S] A;
+    V = [S] A;
     /// The pinned local, and a slot shifted.
     G = [L] S;
     /// The pinned local, and the accumulator shifted.

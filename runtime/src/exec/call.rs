@@ -15,10 +15,10 @@
 use core::sync::atomic::Ordering;
 
 use super::{
+    address::P,
     backend::{Backend, Class},
     control::{TakeCall, TakeTailCall},
     ctx::Exit,
-    address::P,
     kinds::{CallArg, Fixed, FixedOp, IndexOp, Instr, Ret, RetOp, Row},
     machine::Machine,
     memory::fixed_ops,

@@ -3,17 +3,17 @@
 use alloc::vec::Vec;
 
 use super::{
-    address::{E, F, G, H, J, K, M, N, O, P, Q, R, X, Y},
+    address::{E, G, H, J, K, M, N, O, P, Q, R, V, X, Y},
     backend::{Class, Compact, Direct},
     call::*,
     control::*,
     convert::*,
     float::*,
     int::*,
-    pair::*,
     kinds::*,
     memory::*,
     operand::{A, D, I, L, S, W},
+    pair::*,
     table::*,
     variable::*,
 };

@@ -50,8 +50,14 @@ pub(crate) fn cell(
             Operand::Y => write!(f, "acc + s{}", slot(slots))?,
             Operand::M => write!(f, "pin + s{}", slot(slots))?,
             Operand::N => write!(f, "pin + acc")?,
-            Operand::E => write!(f, "s{} + (s{} << {})", slot(slots), slot(slots + 1), raw(slots + 2))?,
-            Operand::F => write!(f, "s{} + (acc << {})", slot(slots), raw(slots + 1))?,
+            Operand::E => write!(
+                f,
+                "s{} + (s{} << {})",
+                slot(slots),
+                slot(slots + 1),
+                raw(slots + 2)
+            )?,
+            Operand::V => write!(f, "s{} + (acc << {})", slot(slots), raw(slots + 1))?,
             Operand::G => write!(f, "pin + (s{} << {})", slot(slots), raw(slots + 1))?,
             Operand::H => write!(f, "pin + (acc << {})", raw(slots))?,
             Operand::J => write!(f, "s{} + (pin << {})", slot(slots), raw(slots + 1))?,

@@ -33,7 +33,7 @@ pub(crate) enum Operand {
     /// As an address: a slot, and another slot shifted left by a constant.
     E,
     /// As an address: a slot, and the accumulator shifted.
-    F,
+    V,
     /// As an address: the pinned local, and a slot shifted.
     G,
     /// As an address: the pinned local, and the accumulator shifted.
@@ -55,7 +55,7 @@ impl Operand {
             Self::A | Self::I | Self::W | Self::L | Self::R | Self::N => 0,
             Self::S | Self::D | Self::P | Self::Y | Self::M => 1,
             Self::H | Self::O | Self::Q => 1,
-            Self::X | Self::F | Self::G | Self::J | Self::K => 2,
+            Self::X | Self::V | Self::G | Self::J | Self::K => 2,
             Self::E => 3,
         }
     }
@@ -173,7 +173,7 @@ macro_rules! with_forms {
     // result ← [address + offset]; a constant address is folded into the offset
     (load, $cb:ident $args:tt) => {
         with_forms! { @results $cb $args
-        [A] [S] [I] [L] [P] [R] [X] [Y] [M] [N] [E] [F] [G] [H] [J] [K] [O] [Q] }
+        [A] [S] [I] [L] [P] [R] [X] [Y] [M] [N] [E] [V] [G] [H] [J] [K] [O] [Q] }
     };
     // result ← [address + offset] ⊕ b
     (load_pair, $cb:ident $args:tt) => {
@@ -185,14 +185,14 @@ macro_rules! with_forms {
         [A S] [A I] [A L] [S A] [S S] [S I] [S L] [I A] [I S] [I I] [I L]
         [L A] [L S] [L I] [P A] [P S] [P I] [R A] [R S] [R I]
         [X A] [X S] [X I] [Y S] [Y I] [M A] [M S] [M I] [N S] [N I]
-        [E A] [E S] [E I] [F S] [F I] [G A] [G S] [G I] [H S] [H I] [J A] [J S] [J I]
+        [E A] [E S] [E I] [V S] [V I] [G A] [G S] [G I] [H S] [H I] [J A] [J S] [J I]
         [K A] [K S] [K I] [O S] [O I] [Q A] [Q S] [Q I] }
     };
     // the same for a float accumulator or pinned local, whose address may be in the integer one
     (store_acc, $cb:ident $args:tt) => {
-        $cb! { $args; 
+        $cb! { $args;
         [A A] [S A] [I A] [L A] [P A] [R A] [X A] [Y A] [M A] [N A]
-        [E A] [F A] [G A] [H A] [J A] [K A] [O A] [Q A] }
+        [E A] [V A] [G A] [H A] [J A] [K A] [O A] [Q A] }
     };
     // result ← condition ? a : b, with the condition first
     (select int, $cb:ident $args:tt) => {

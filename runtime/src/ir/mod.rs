@@ -203,7 +203,7 @@ impl Op {
         (0..Self::COUNT as u16).map(Self)
     }
 
-    fn info(self) -> &'static OpInfo {
+    const fn info(self) -> &'static OpInfo {
         &OPS[self.0 as usize]
     }
 
@@ -219,7 +219,7 @@ impl Op {
         self.info().key
     }
 
-    pub(crate) fn format(self) -> Format {
+    pub(crate) const fn format(self) -> Format {
         self.info().format
     }
 

@@ -40,11 +40,17 @@ impl<'m> Translator<'_, 'm> {
             match last.op.family() {
                 Family::Const32 => {
                     self.take_last();
-                    inst = Inst { op: Family::BrConst.fixed(), ..last };
+                    inst = Inst {
+                        op: Family::BrConst.fixed(),
+                        ..last
+                    };
                 }
                 Family::CopySlot => {
                     self.take_last();
-                    inst = Inst { op: Family::BrCopy.fixed(), ..last };
+                    inst = Inst {
+                        op: Family::BrCopy.fixed(),
+                        ..last
+                    };
                 }
                 _ => {}
             }

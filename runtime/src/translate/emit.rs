@@ -533,7 +533,7 @@ impl Translator<'_, '_> {
         {
             self.take_last();
             inst.op = Family::Copy2.fixed();
-            inst.slots = [before.slots[0], before.slots[1], to, from];
+            inst.slots[..4].copy_from_slice(&[before.slots[0], before.slots[1], to, from]);
         }
         self.append(inst);
     }

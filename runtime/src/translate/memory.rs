@@ -64,7 +64,7 @@ impl Translator<'_, '_> {
                 [Class::S, Class::I, Class::S, Class::A] if pinned(b) => (Class::G, [a, by, 0]),
                 [Class::S, Class::I, Class::S, Class::A] => (Class::E, [b, a, by]),
                 [Class::A, Class::I, Class::S, Class::A] if pinned(a) => (Class::H, [by, 0, 0]),
-                [Class::A, Class::I, Class::S, Class::A] => (Class::F, [a, by, 0]),
+                [Class::A, Class::I, Class::S, Class::A] => (Class::V, [a, by, 0]),
                 [Class::L, Class::I, Class::S, Class::A] => (Class::J, [a, by, 0]),
                 _ => return None,
             },

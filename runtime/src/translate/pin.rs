@@ -85,7 +85,7 @@ impl Translator<'_, '_> {
         // What is not pinned gets some value.
         let slot = |pin: Option<i32>| pin.and_then(Self::near).unwrap_or(saved);
         let [int, f32, f64] = self.pins;
-        inst.slots = [saved, slot(int), slot(f32), slot(f64)];
+        inst.slots[..4].copy_from_slice(&[saved, slot(int), slot(f32), slot(f64)]);
         self.append(inst);
     }
 }
