@@ -89,6 +89,9 @@ macro_rules! row_handlers {
     ({select $t:ident}; $([$k:ident $l:ident $r:ident $d:ident])*) => {
         row_handlers!(@ $(Select<$t, $k, $l, $r, $d>)*)
     };
+    ({choose $t:ident}; $([$a:ident $b:ident $x:ident $y:ident $d:ident])*) => {
+        row_handlers!(@ $(Choose<$t, $a, $b, $x, $y, $d>)*)
+    };
     ({test $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Index<$t, $l>)*) };
     ({get $t:ident}; $([$d:ident])*) => { row_handlers!(@ $(Get<$t, $d>)*) };
     ({set $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Set_<$t, $l>)*) };

@@ -69,6 +69,14 @@ pub(super) trait TestOp: Row {
     fn test(a: Self::In, b: Self::In) -> bool;
 }
 
+/// A choice between two values by a comparison of two others of the same type.
+pub(super) trait ChooseOp: Row {
+    type Test: TestOp;
+}
+
+/// What [`ChooseOp`] compares.
+type Compared<T> = <<T as ChooseOp>::Test as TestOp>::In;
+
 /// `result ← memory[address]`.
 pub(super) trait LoadOp: Row {
     type Out: Value;
@@ -144,6 +152,7 @@ pub(super) struct Store<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Move<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct Select<T, K, L, R, D>(PhantomData<(T, K, L, R, D)>);
 pub(super) struct Ret<T, L>(PhantomData<(T, L)>);
+pub(super) struct Choose<T, K, L, X, Y, D>(PhantomData<(T, K, L, X, Y, D)>);
 pub(super) struct Get<T, D>(PhantomData<(T, D)>);
 pub(super) struct Set<T, L>(PhantomData<(T, L)>);
 pub(super) struct Index<T, L>(PhantomData<(T, L)>);
@@ -355,6 +364,31 @@ impl<T: Typed, K: Src, L: Src, R: Src, D: Dst> Instr for Select<T, K, L, R, D> {
             let b = R::get::<T::Type, Self, B, C>(&m, K::SLOTS + L::SLOTS, K::IMMS + L::IMMS);
             let value = if condition != 0 { a } else { b };
             D::put::<T::Type, Self, B, C>(&mut m, K::SLOTS + L::SLOTS + R::SLOTS, value);
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: ChooseOp, K: Src, L: Src, X: Src, Y: Src, D: Dst> Instr for Choose<T, K, L, X, Y, D> {
+    const FORMAT: Format = format_of::<T>(&[
+        K::OPERAND,
+        L::OPERAND,
+        X::OPERAND,
+        Y::OPERAND,
+        D::OPERAND,
+    ]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let (slots, imms) = (K::SLOTS + L::SLOTS, K::IMMS + L::IMMS);
+            let a = K::get::<Compared<T>, Self, B, C>(&m, 0, 0);
+            let b = L::get::<Compared<T>, Self, B, C>(&m, K::SLOTS, K::IMMS);
+            let x = X::get::<Compared<T>, Self, B, C>(&m, slots, imms);
+            let y = Y::get::<Compared<T>, Self, B, C>(&m, slots + X::SLOTS, imms + X::IMMS);
+            let value = if T::Test::test(a, b) { x } else { y };
+            D::put::<Compared<T>, Self, B, C>(&mut m, slots + X::SLOTS + Y::SLOTS, value);
             m.next::<Self>()
         }
     }

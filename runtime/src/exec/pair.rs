@@ -4,7 +4,8 @@
 //! The float ones round twice, as the two instructions would.
 
 use super::{
-    kinds::{BinaryOp, CountedOp, LoadOp, LoadPairOp, PairOp},
+    int::{BrI32Eq, BrI32GtS, BrI32GtU, BrI32LtS, BrI32LtU, BrI32Ne},
+    kinds::{BinaryOp, ChooseOp, CountedOp, LoadOp, LoadPairOp, PairOp},
     memory::{F32Load, F64Load, I32Load, I32Load8U, I64Load},
 };
 use crate::Trap;
@@ -138,6 +139,26 @@ counted_ops! {
     CountI64LeU: u64 = |a, b| a <= b;
     CountI64GeS: u64 = |a, b| (a as i64) >= (b as i64);
     CountI64GeU: u64 = |a, b| a >= b;
+}
+
+/// Declares rows `result ← comparison ? x : y`: name, the branch with the comparison.
+macro_rules! choose_ops {
+    ($($name:ident: $test:ident;)*) => {$(
+        pub(super) struct $name;
+
+        impl ChooseOp for $name {
+            type Test = $test;
+        }
+    )*};
+}
+
+choose_ops! {
+    SelectI32Eq: BrI32Eq;
+    SelectI32Ne: BrI32Ne;
+    SelectI32LtS: BrI32LtS;
+    SelectI32LtU: BrI32LtU;
+    SelectI32GtS: BrI32GtS;
+    SelectI32GtU: BrI32GtU;
 }
 
 /// An `i32`, as an `i64` without sign, plus another `i64`. The first operand is read as 64 bits, so it is for

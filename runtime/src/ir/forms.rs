@@ -210,6 +210,12 @@ macro_rules! with_forms {
     (call, $cb:ident $args:tt) => {
         $cb! { $args; [A] [S] [I] [L] [P] }
     };
+    // result ← a < b ? x : y, of one type
+    (choose, $cb:ident $args:tt) => {
+        with_forms! { @results $cb $args
+        [A S S S] [A I S S] [S S S S] [S I S S] [A S I I] [A I I I] [S S I I] [S I I I]
+        [A S S I] [A I S I] [S S S I] [S I S I] }
+    };
     // a condition, or an index
     (test, $cb:ident $args:tt) => {
         $cb! { $args; [A] [S] }

@@ -318,6 +318,12 @@ macro_rules! instructions {
             select(int) SelectI64 "select.i64" ();
             select(float) SelectF32 "select.f32" ();
             select(float) SelectF64 "select.f64" ();
+            choose() SelectI32Eq "select i32.eq" ();
+            choose() SelectI32Ne "select i32.ne" ();
+            choose() SelectI32LtS "select i32.lt_s" ();
+            choose() SelectI32LtU "select i32.lt_u" ();
+            choose() SelectI32GtS "select i32.gt_s" ();
+            choose() SelectI32GtU "select i32.gt_u" ();
             get() GlobalGetAdd "global.get, i32.add" (imm32 imm32);
             get() GlobalUpdate "global.get, i32.add, global.set" (imm32 imm32);
             fixed() GlobalSetSum "i32.add, global.set" (slot imm32 imm32);
@@ -342,6 +348,7 @@ macro_rules! instructions {
             fixed() BrTarget "br_table.target" (target);
             fixed() Enter "enter" (slot imm32);
             fixed() Pin "pin" (slot slot slot slot);
+            fixed() EnterPin "enter, pin" (slot slot slot slot slot imm32);
             fixed() Unpin "unpin" (slot);
             fixed() Fuel "fuel" (imm32);
             fixed() Halt "halt" ();

@@ -121,7 +121,9 @@ impl<'m> Translator<'_, 'm> {
                 self.move_results(&control)?;
             }
             self.mark_branched_to(depth);
-            self.append_br(control.label);
+            if !self.br_to_head(control.head) {
+                self.append_br(control.label);
+            }
         }
         self.unreachable_from_here();
         Ok(())
@@ -178,6 +180,11 @@ impl<'m> Translator<'_, 'm> {
         self.spill_all()?;
 
         let mut fields = Fields::new(&[table.len()]);
+        let slot = match index.arg {
+            Arg::Slot(offset) => Self::near(offset),
+            _ => None,
+        };
+        let head = slot.zip(self.begin_table());
         self.field(&mut fields, index)?;
         self.append(fields.inst(Family::BrTable));
         // Targets whose values are elsewhere get a piece of code that moves them.
@@ -201,9 +208,15 @@ impl<'m> Translator<'_, 'm> {
                 movers.push((depth, mover));
                 mover
             };
+            if head.is_some() {
+                self.tables.push((!returns && in_place).then_some(label));
+            }
             let mut inst = Inst::new(Family::BrTarget.fixed());
             inst.target = label;
             self.append(inst);
+        }
+        if let Some((slot, first)) = head {
+            self.end_table(slot, first);
         }
         for (depth, mover) in movers {
             self.acc_lost();
@@ -299,7 +312,7 @@ impl<'m> Translator<'_, 'm> {
             }
         };
         inst.target = label;
-        self.append(inst);
+        self.append_test(inst);
         Ok(())
     }
 
@@ -309,6 +322,9 @@ impl<'m> Translator<'_, 'm> {
         let mut b = self.pop();
         let mut a = self.pop();
         let ty = a.ty;
+        if let Some((family, fields)) = self.choose(condition, a, b) {
+            return self.append_result(family, fields, ty);
+        }
         let family = match ty {
             ValType::I32 => Family::SelectI32,
             ValType::F32 => Family::SelectF32,

@@ -7,7 +7,7 @@ use wasmparser::BlockType;
 
 use super::{
     Step, Translator,
-    stack::{AccState, Content},
+    stack::{AccState, Content, NONE},
 };
 use crate::{
     ir::{Family, Inst, Label},
@@ -48,6 +48,8 @@ pub(super) struct Control<'m> {
     pub(super) base_slot: u32,
     /// While a `br_table` is translated: the code that moves the values for it.
     pub(super) mover: Option<Label>,
+    /// Of a loop: what `Translator::heads` has for it.
+    pub(super) head: u32,
 }
 
 impl<'m> Control<'m> {
@@ -113,6 +115,7 @@ impl<'m> Translator<'_, 'm> {
             base,
             base_slot,
             mover: None,
+            head: NONE,
         });
     }
 
@@ -128,9 +131,13 @@ impl<'m> Translator<'_, 'm> {
         self.charge();
     }
 
+    pub(super) fn is_metered(&self) -> bool {
+        self.module.engine().config().consume_fuel
+    }
+
     /// With metering, starts counting operators anew.
     fn charge(&mut self) {
-        if self.module.engine().config().consume_fuel {
+        if self.is_metered() {
             self.settle_fuel();
             self.append(Inst::new(Family::Fuel.fixed()));
             let position = self.last.map_or(0, |last| last.position);
@@ -182,6 +189,7 @@ impl<'m> Translator<'_, 'm> {
             let label = self.controls.last().expect("just opened").label;
             self.bind(label);
             self.charge();
+            self.begin_loop();
         }
         Ok(())
     }
@@ -238,6 +246,8 @@ impl<'m> Translator<'_, 'm> {
         if control.kind == Kind::Function {
             return self.end_function();
         }
+        // An empty loop has no first instruction.
+        self.loop_start = NONE;
         // Control reaches the end: from above, by a branch, or because there is no else.
         let no_else = matches!(control.kind, Kind::If(_)) && control.reachable;
         let meets = no_else || control.branched_to && control.kind != Kind::Loop;

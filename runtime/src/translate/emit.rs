@@ -20,13 +20,16 @@ pub(super) struct Last {
     pub(super) negated: bool,
 }
 
+/// Operands of a form, result included.
+const MAX_OPERANDS: usize = 5;
+
 /// The operands of an instruction, in the order of its form, as they go into its fields.
 #[derive(Clone)]
 pub(super) struct Fields {
     inst: Inst,
     /// 32-bit immediates so far, the row's own first.
     imms: usize,
-    operands: [(Class, [i16; 3]); 4],
+    operands: [(Class, [i16; 3]); MAX_OPERANDS],
     count: usize,
 }
 
@@ -38,7 +41,7 @@ impl Fields {
         Self {
             inst,
             imms: imm32.len(),
-            operands: [(Class::A, [0; 3]); 4],
+            operands: [(Class::A, [0; 3]); MAX_OPERANDS],
             count: 0,
         }
     }

@@ -12,6 +12,7 @@
 //! - `stack`: entries, and which accumulator holds what
 //! - `emit`: writing instructions, and rewriting the last one
 //! - `control`, `branch`: blocks; branches and selects
+//! - `heads`: what loops begin with, for the branches back to them
 //! - `pair`: two operations in one instruction
 //! - `scan`, `pin`: which locals are worth a register of their own
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
@@ -21,6 +22,7 @@ mod branch;
 mod call;
 mod control;
 mod emit;
+mod heads;
 mod memory;
 mod numeric;
 mod pair;
@@ -38,12 +40,13 @@ use wasmparser::BinaryReaderError;
 use crate::{
     Error, Result,
     exec::HEADER,
-    ir::{Encoder, Inst, encode::Naming},
+    ir::{Encoder, Inst, Label, encode::Naming},
     module::{ModuleInner, val_type},
     types::{FuncType, ValType},
 };
 use control::Control;
 use emit::Last;
+use heads::Head;
 use stack::{AccState, Entry, NONE};
 
 /// For each instruction, in order: its offset in the code, and the offset of its operator in the module.
@@ -140,6 +143,11 @@ struct Translator<'a, 'm> {
     /// Entries below this index are neither locals nor accumulators.
     settled: usize,
     controls: Vec<'a, Control<'m>>,
+    /// Where the innermost loop begins, until its first instruction is known.
+    loop_start: u32,
+    heads: Vec<'a, Head>,
+    /// Labels of the `br_table`s among them; none for those that need values moved.
+    tables: Vec<'a, Option<Label>>,
     acc: [AccState; 3],
     last: Option<Last>,
     /// The instruction before the last one, if no branch leads between them.
@@ -194,6 +202,9 @@ impl<'a, 'm> Translator<'a, 'm> {
             height: 0,
             settled: 0,
             controls: Vec::new_in(arena),
+            loop_start: NONE,
+            heads: Vec::new_in(arena),
+            tables: Vec::new_in(arena),
             acc: [AccState::Empty; 3],
             last: None,
             before: None,

@@ -194,6 +194,44 @@ impl Translator<'_, '_> {
         fields
     }
 
+    /// Makes a `select` between two `i32`s do the work of the comparison too that is its condition.
+    pub(super) fn choose(
+        &mut self,
+        condition: Operand,
+        x: Operand,
+        y: Operand,
+    ) -> Option<(Family, Fields)> {
+        if condition.arg != Arg::Acc || x.ty != ValType::I32 {
+            return None;
+        }
+        let last = self.last_result(Bank::Int)?;
+        let row = match last.inst.op.family() {
+            Family::I32Eq => Family::SelectI32Eq,
+            Family::I32Ne => Family::SelectI32Ne,
+            Family::I32LtS => Family::SelectI32LtS,
+            Family::I32LtU => Family::SelectI32LtU,
+            Family::I32GtS => Family::SelectI32GtS,
+            Family::I32GtU => Family::SelectI32GtU,
+            _ => return None,
+        };
+        let mut fields = self.operands_of(&last.inst, Bank::Int);
+        for value in [x, y] {
+            match value.arg {
+                // The accumulator may be something else before the comparison.
+                Arg::Slot(offset) | Arg::AccAndSlot(offset) => {
+                    fields.operand(Class::S, [Self::near(offset)?, 0, 0]);
+                }
+                Arg::Const(bits) => fields.imm32(bits as u32),
+                _ => return None,
+            }
+        }
+        let mut whole = fields.clone();
+        whole.acc();
+        whole.try_inst(row)?;
+        self.take_last();
+        Some((row, fields))
+    }
+
     /// Makes a branch on a local do the work of the last instruction too, if that has just added a number to the
     /// local: the end of most loops.
     pub(super) fn count(&mut self, branch: Family, fields: &Fields) -> Option<Inst> {
