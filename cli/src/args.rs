@@ -85,6 +85,11 @@ pub(crate) struct Run {
     /// How translated code is kept: direct is fastest, compact smallest
     #[arg(long, value_enum)]
     pub(crate) form: Option<FormArg>,
+    /// Count what the loop backend dispatches, and print the N most frequent operations and pairs on
+    /// standard error
+    #[cfg(feature = "census")]
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "40")]
+    pub(crate) census: Option<usize>,
     /// The module, binary or text (- is standard input), and what the program gets as arguments
     #[arg(value_names = ["FILE", "ARGS"], required = true, trailing_var_arg = true)]
     file_and_args: Vec<OsString>,
@@ -196,6 +201,11 @@ impl Run {
             config.max_wasm_stack(bytes);
         }
         config.consume_fuel(self.fuel.is_some());
+        #[cfg(feature = "census")]
+        if self.census.is_some() {
+            // Nothing else is counted.
+            config.backend(Backend::Loop).code_form(CodeForm::Compact);
+        }
         Ok(config)
     }
 }

@@ -5,10 +5,13 @@
 //! load      a file, text or standard input → bytes or a module
 //! run       a module with WASI; invoke: one exported function
 //! inspect   what a module has (summary) and needs (features), and its register code (ir)
+//! census    what was dispatched (only with the feature)
 //! failure   what ends the program, and with which exit status
 //! ```
 
 mod args;
+#[cfg(feature = "census")]
+mod census;
 mod failure;
 mod features;
 mod inspect;
@@ -33,7 +36,14 @@ fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<()> {
     match command {
-        Command::Run(args) => run::run(&args),
+        Command::Run(args) => {
+            let result = run::run(&args);
+            #[cfg(feature = "census")]
+            if let Some(top) = args.census {
+                census::print(top);
+            }
+            result
+        }
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Validate(args) => validate(&args),
     }

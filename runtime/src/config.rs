@@ -27,6 +27,7 @@ pub struct Config {
     pub(crate) backend: Backend,
     pub(crate) code_form: CodeForm,
     pub(crate) consume_fuel: bool,
+    pub(crate) fusion: bool,
     pub(crate) max_wasm_stack: usize,
     pub(crate) max_host_nesting: u32,
 }
@@ -47,6 +48,7 @@ impl Config {
             backend: Self::BACKENDS[0],
             code_form: CodeForm::Direct,
             consume_fuel: false,
+            fusion: true,
             max_wasm_stack: if cfg!(feature = "std") {
                 8 << 20
             } else {
@@ -82,6 +84,13 @@ impl Config {
     /// One unit is about one Wasm instruction; it is charged at function entries and loop headers.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
+        self
+    }
+
+    /// With `false`, the translator writes one plain instruction for each that Wasm has: no instruction does the work
+    /// of several, none writes a local on the way, and no local stays in a register. Slow; for tests that compare.
+    pub fn fusion(&mut self, enable: bool) -> &mut Self {
+        self.fusion = enable;
         self
     }
 

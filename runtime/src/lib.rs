@@ -40,6 +40,7 @@
 //! | `std` | yes | sharing between threads, memory that the system commits lazily, mapped module files |
 //! | `threaded` | yes | the fast dispatch backend, where the target and the opt-level allow it |
 //! | `loop` | yes | the portable dispatch backend; always there if the other is not |
+//! | `census` | no | counts what the loop backend dispatches, for work on the instruction set |
 //!
 //! Without `std` the crate needs `alloc` alone. An [`Engine`] and what belongs to it then stay on one
 //! thread.
@@ -76,6 +77,8 @@ mod typed;
 mod types;
 mod value;
 
+#[cfg(feature = "census")]
+pub use crate::exec::Census;
 pub use crate::{
     config::{Backend, CodeForm, Config},
     engine::Engine,

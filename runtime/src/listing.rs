@@ -38,6 +38,7 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
         handlers: &[],
         entries: (0, 0),
         shared_acc: cfg!(target_pointer_width = "64"),
+        pins: cfg!(target_pointer_width = "64"),
     };
     let mut function = translate::translate(inner, defined, naming, &arena, true)?;
     let map = function.map.take().unwrap_or_default();

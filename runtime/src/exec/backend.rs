@@ -152,11 +152,13 @@ mod threaded {
 
     #[cfg(target_arch = "x86_64")]
     threaded!("sysv64", (
-        ip: *const u8, sp: *mut u8, mem: *mut u8, acc: usize, ctx: *mut Ctx, fa32: f32, fa64: f64
+        ip: *const u8, sp: *mut u8, mem: *mut u8, acc: usize, pin: usize, ctx: *mut Ctx,
+        fa32: f32, fa64: f64, pin32: f32, pin64: f64
     ));
     #[cfg(all(target_pointer_width = "64", not(target_arch = "x86_64")))]
     threaded!("C", (
-        ip: *const u8, sp: *mut u8, mem: *mut u8, acc: usize, ctx: *mut Ctx, fa32: f32, fa64: f64
+        ip: *const u8, sp: *mut u8, mem: *mut u8, acc: usize, pin: usize, ctx: *mut Ctx,
+        fa32: f32, fa64: f64, pin32: f32, pin64: f64
     ));
     #[cfg(target_pointer_width = "32")]
     threaded!("C", (ip: *const u8, sp: *mut u8, acc: usize, ctx: *mut Ctx));
@@ -212,11 +214,17 @@ mod looped {
         #[cfg(target_pointer_width = "64")]
         mem: *mut u8,
         acc: usize,
+        #[cfg(target_pointer_width = "64")]
+        pin: usize,
         ctx: *mut Ctx,
         #[cfg(target_pointer_width = "64")]
         fa32: f32,
         #[cfg(target_pointer_width = "64")]
         fa64: f64,
+        #[cfg(target_pointer_width = "64")]
+        pin32: f32,
+        #[cfg(target_pointer_width = "64")]
+        pin64: f64,
     }
 
     impl Registers {
@@ -228,11 +236,17 @@ mod looped {
                 #[cfg(target_pointer_width = "64")]
                 mem: m.mem,
                 acc: m.acc,
+                #[cfg(target_pointer_width = "64")]
+                pin: m.pin,
                 ctx: m.ctx,
                 #[cfg(target_pointer_width = "64")]
                 fa32: m.fa32,
                 #[cfg(target_pointer_width = "64")]
                 fa64: m.fa64,
+                #[cfg(target_pointer_width = "64")]
+                pin32: m.pin32,
+                #[cfg(target_pointer_width = "64")]
+                pin64: m.pin64,
             }
         }
     }
@@ -251,11 +265,17 @@ mod looped {
             #[cfg(target_pointer_width = "64")]
             mem: registers.mem,
             acc: registers.acc,
+            #[cfg(target_pointer_width = "64")]
+            pin: registers.pin,
             ctx: registers.ctx,
             #[cfg(target_pointer_width = "64")]
             fa32: registers.fa32,
             #[cfg(target_pointer_width = "64")]
             fa64: registers.fa64,
+            #[cfg(target_pointer_width = "64")]
+            pin32: registers.pin32,
+            #[cfg(target_pointer_width = "64")]
+            pin64: registers.pin64,
             home: registers,
             class: PhantomData,
         };
@@ -295,6 +315,8 @@ mod looped {
                 let start = Machine::<Self, C>::restore(ctx, core::ptr::null_mut());
                 let mut registers = Registers::of(&start);
                 loop {
+                    #[cfg(feature = "census")]
+                    crate::exec::census::count::<C>(registers.ip);
                     let code = C::handler::<Self>(registers.ip)(&mut registers);
                     if code != 0 {
                         return code;

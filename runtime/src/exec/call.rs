@@ -15,14 +15,21 @@
 use core::sync::atomic::Ordering;
 
 use super::{
+    address::P,
     backend::{Backend, Class},
     control::{TakeCall, TakeTailCall},
     ctx::Exit,
-    kinds::{Fixed, FixedOp, IndexOp, Instr},
+    kinds::{CallArg, Fixed, FixedOp, IndexOp, Instr, Ret, RetOp, Row},
     machine::Machine,
     memory::fixed_ops,
+    operand::{Src, Value},
 };
-use crate::{Trap, module::FuncEntry, store::FuncObj};
+use crate::{
+    Trap,
+    ir::{Format, Operand, form_format},
+    module::FuncEntry,
+    store::FuncObj,
+};
 
 /// Bytes of the header between parameters and locals, and where its fields are from `sp`.
 pub(crate) const HEADER: usize = 16;
@@ -212,6 +219,14 @@ fixed_ops! {
         m.jump(ip)
     }
 
+    /// The same for a function that pins locals: see [`Unpin`](super::control::Unpin).
+    ReturnUnpin = |m, Op| {
+        m.restore_pins::<Op>();
+        let (ip, sp) = return_to(m.sp);
+        m.sp = sp;
+        m.jump(ip)
+    }
+
     /// With results in slots: copies them to the slot. Immediates: where they are, from `sp`; slots.
     ReturnMany = |m, Op| {
         let to = m.slot::<Op>(0);
@@ -233,6 +248,100 @@ fixed_ops! {
     ReturnCallImported = |m, Op| {
         let func = (*m.ctx).funcs.wrapping_add(m.imm32::<Op>(3) as usize);
         tail_call_other::<Op, B, C>(m, func)
+    }
+}
+
+/// `call`, and on the way a whole slot for an argument, which goes to the slot of the row. Immediates: the callee's
+/// `sp` from `sp`, and a number that is added to the argument if that is a sum.
+pub(super) struct CallWith;
+
+/// Where the argument of [`CallWith`] comes from.
+pub(super) trait Argument: 'static {
+    const OPERAND: Operand;
+
+    /// # Safety
+    /// As for `Instr::run`; the operand has the first slot field, and the second immediate.
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> u64;
+}
+
+impl<T: Src> Argument for T {
+    const OPERAND: Operand = T::OPERAND;
+
+    #[inline(always)]
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> u64 {
+        // SAFETY: the operand's immediate comes after those of the row.
+        unsafe { T::get::<u64, O, B, C>(m, 0, 2) }
+    }
+}
+
+impl Argument for P {
+    const OPERAND: Operand = Operand::P;
+
+    #[inline(always)]
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> u64 {
+        // SAFETY: see the trait.
+        unsafe { (*m.slot::<O>(0)).wrapping_add(m.imm32::<O>(1) as i32 as u64) }
+    }
+}
+
+impl<T: Row, L: Argument> Instr for CallArg<T, L> {
+    const FORMAT: Format = form_format(T::FAMILY.fields(), &[L::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see `Instr`; the row's slot comes after the operand's.
+        unsafe {
+            *m.slot::<Self>(const { L::OPERAND.slots() as usize }) = L::get::<Self, B, C>(&m);
+            let sp = m.sp.wrapping_add(m.imm32::<Self>(0) as usize);
+            let next = m.ip.wrapping_add(const { Self::FORMAT.size(C::CLASS) });
+            enter(m, m.entry::<Self>(), sp, next, m.sp)
+        }
+    }
+}
+
+/// Declares returns with a result that is not in the accumulator yet.
+macro_rules! returns {
+    ($($name:ident $unpin:ident: $ty:ty;)*) => {$(
+        /// Returns with this.
+        pub(super) struct $name;
+
+        impl RetOp for $name {
+            type Type = $ty;
+            const UNPIN: bool = false;
+        }
+
+        /// The same for a function that pins locals.
+        pub(super) struct $unpin;
+
+        impl RetOp for $unpin {
+            type Type = $ty;
+            const UNPIN: bool = true;
+        }
+    )*};
+}
+
+returns! {
+    ReturnI32 ReturnUnpinI32: u32;
+    ReturnI64 ReturnUnpinI64: u64;
+    ReturnF64 ReturnUnpinF64: f64;
+}
+
+impl<T: RetOp, L: Src> Instr for Ret<T, L> {
+    const FORMAT: Format = form_format(T::FAMILY.fields(), &[L::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see `Instr`; the slot of the saved pins comes after that of the operand.
+        unsafe {
+            let value = L::get::<T::Type, Self, B, C>(&m, 0, 0);
+            T::Type::set_acc(&mut m, value);
+            if T::UNPIN {
+                m.restore_pins_at::<Self>(L::SLOTS);
+            }
+            let (ip, sp) = return_to(m.sp);
+            m.sp = sp;
+            m.jump(ip)
+        }
     }
 }
 

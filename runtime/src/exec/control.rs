@@ -9,6 +9,26 @@ use super::{
 };
 use crate::{Trap, ir::Format};
 
+/// Sets slots to zero, four at a time.
+///
+/// # Safety
+/// The slots, up to a multiple of four of them, lie in the frame.
+#[inline(always)]
+unsafe fn set_to_zero(mut slot: *mut u64, count: usize) {
+    let end = slot.wrapping_add(count);
+    while slot < end {
+        // Volatile, or LLVM makes it a call of `memset`, and every handler pays for a frame.
+        // SAFETY: the caller's promise.
+        unsafe {
+            slot.write_volatile(0);
+            slot.wrapping_add(1).write_volatile(0);
+            slot.wrapping_add(2).write_volatile(0);
+            slot.wrapping_add(3).write_volatile(0);
+        }
+        slot = slot.wrapping_add(4);
+    }
+}
+
 fixed_ops! {
     Unreachable = |m, Op| {
         m.trap(Trap::UnreachableCodeReached)
@@ -18,25 +38,51 @@ fixed_ops! {
         m.jump(m.target::<Op>())
     }
 
+    /// Sets the slot to the immediate on the way.
+    BrConst = |m, Op| {
+        *m.slot::<Op>(0) = m.imm32::<Op>(0) as i32 as u64;
+        m.jump(m.target::<Op>())
+    }
+
+    /// Copies slot 1 to slot 0 on the way.
+    BrCopy = |m, Op| {
+        *m.slot::<Op>(0) = *m.slot::<Op>(1);
+        m.jump(m.target::<Op>())
+    }
+
     /// An entry of a `br_table`; never executed.
     BrTarget = |m, Op| {
         m.trap(Trap::UnreachableCodeReached)
     }
 
-    /// At the start of a function: sets its locals to zero, which is also null. Four at a time: the frame
-    /// has room for what is too much.
+    /// At the start of a function: sets locals from a slot on to zero, which is also null. Four at a time: the
+    /// frame has room for what is too much.
     Enter = |m, Op| {
-        let slots = m.imm32::<Op>(0) as usize;
-        let mut slot = m.sp.cast::<u64>();
-        let end = slot.wrapping_add(slots);
-        while slot < end {
-            // Volatile, or LLVM makes it a call of `memset`, and every handler pays for a frame.
-            slot.write_volatile(0);
-            slot.wrapping_add(1).write_volatile(0);
-            slot.wrapping_add(2).write_volatile(0);
-            slot.wrapping_add(3).write_volatile(0);
-            slot = slot.wrapping_add(4);
-        }
+        set_to_zero(m.slot::<Op>(0), m.imm32::<Op>(0) as usize);
+        m.next::<Op>()
+    }
+
+    /// At the start of a function that pins locals: saves the caller's pins in three slots from slot 0 on, and
+    /// takes its own from slots 1 (integer), 2 (`f32`) and 3 (`f64`).
+    Pin = |m, Op| {
+        m.save_pins::<Op>();
+        let pins = (*m.slot::<Op>(1), *m.slot::<Op>(2), *m.slot::<Op>(3));
+        m.set_pins(pins.0, pins.1, pins.2);
+        m.next::<Op>()
+    }
+
+    /// `Enter` from slot 4 on, then `Pin`.
+    EnterPin = |m, Op| {
+        set_to_zero(m.slot::<Op>(4), m.imm32::<Op>(0) as usize);
+        m.save_pins::<Op>();
+        let pins = (*m.slot::<Op>(1), *m.slot::<Op>(2), *m.slot::<Op>(3));
+        m.set_pins(pins.0, pins.1, pins.2);
+        m.next::<Op>()
+    }
+
+    /// Gives the caller its pins back.
+    Unpin = |m, Op| {
+        m.restore_pins::<Op>();
         m.next::<Op>()
     }
 

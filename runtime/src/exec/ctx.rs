@@ -58,6 +58,10 @@ pub(super) struct Saved {
     pub(super) acc64: u64,
     pub(super) fa32: f32,
     pub(super) fa64: f64,
+    /// The pinned locals, on 64-bit targets.
+    pub(super) pin: usize,
+    pub(super) pin32: f32,
+    pub(super) pin64: f64,
 }
 
 impl Saved {
@@ -70,6 +74,9 @@ impl Saved {
             acc64: 0,
             fa32: 0.0,
             fa64: 0.0,
+            pin: 0,
+            pin32: 0.0,
+            pin64: 0.0,
         }
     }
 

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    address::{E, G, H, J, K, M, N, O, P, Q, R, V, X, Y},
     backend::{Class, Compact, Direct},
     call::*,
     control::*,
@@ -11,7 +12,8 @@ use super::{
     int::*,
     kinds::*,
     memory::*,
-    operand::{A, I, S, W},
+    operand::{A, D, I, L, S, W},
+    pair::*,
     table::*,
     variable::*,
 };
@@ -64,25 +66,37 @@ sets! {
     LoopSet LoopPick: LoopFn = looped;
 }
 
-/// The handlers of one row in set `G`: one for each of its forms.
+/// The handlers of one row in set `Which`: one for each of its forms.
 macro_rules! row_handlers {
     ({commutative $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({compare $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
     ({binary $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({division $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({pair $t:ident}; $([$x:ident $y:ident $z:ident $d:ident])*) => {
+        row_handlers!(@ $(Pair<$t, $x, $y, $z, $d>)*)
+    };
+    ({widened $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
+    ({counted $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Counted<$t, $l, $r>)*) };
+    ({ret $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Ret<$t, $l>)*) };
     ({branch $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Branch<$t, $l, $r>)*) };
     ({unary $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Unary<$t, $l, $d>)*) };
     ({moves $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Move<$t, $l, $d>)*) };
     ({load $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Load<$t, $l, $d>)*) };
+    ({load_pair $t:ident}; $([$x:ident $r:ident $d:ident])*) => { row_handlers!(@ $(LoadPair<$t, $x, $r, $d>)*) };
+    ({call $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(CallArg<$t, $l>)*) };
     ({store $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
     ({store_acc $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
     ({select $t:ident}; $([$k:ident $l:ident $r:ident $d:ident])*) => {
         row_handlers!(@ $(Select<$t, $k, $l, $r, $d>)*)
     };
+    ({choose $t:ident}; $([$a:ident $b:ident $x:ident $y:ident $d:ident])*) => {
+        row_handlers!(@ $(Choose<$t, $a, $b, $x, $y, $d>)*)
+    };
     ({test $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Index<$t, $l>)*) };
     ({get $t:ident}; $([$d:ident])*) => { row_handlers!(@ $(Get<$t, $d>)*) };
     ({set $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Set_<$t, $l>)*) };
     ({fixed $t:ident}; []) => { row_handlers!(@ Fixed<$t>) };
-    (@ $($instr:ty)*) => { [$(<G::Of<$instr> as Pick<G::Handler>>::HANDLER),*] };
+    (@ $($instr:ty)*) => { [$(<Which::Of<$instr> as Pick<Which::Handler>>::HANDLER),*] };
 }
 
 use super::kinds::Set as Set_;
@@ -96,11 +110,11 @@ macro_rules! list_handlers {
         )*
 
         /// The handlers of a set.
-        struct List<G>(core::marker::PhantomData<G>);
+        struct List<Which>(core::marker::PhantomData<Which>);
 
-        impl<G: Set> List<G> {
-            const HANDLERS: Handlers<G::Handler> = {
-                let mut handlers = [<G::Of<Fixed<Halt>> as Pick<G::Handler>>::HANDLER; Op::COUNT];
+        impl<Which: Set> List<Which> {
+            const HANDLERS: Handlers<Which::Handler> = {
+                let mut handlers = [<Which::Of<Fixed<Halt>> as Pick<Which::Handler>>::HANDLER; Op::COUNT];
                 let mut op = 0;
                 $({
                     let row = with_forms!($kind $($imm)?, row_handlers {$kind $name});
@@ -127,12 +141,10 @@ static THREADED_DIRECT: Handlers<super::backend::ThreadedFn> =
 pub(super) static THREADED_COMPACT: Handlers<super::backend::ThreadedFn> =
     List::<ThreadedSet<Compact>>::HANDLERS;
 #[cfg(any(feature = "loop", not(teff_threaded)))]
-static LOOP_DIRECT: Handlers<super::backend::LoopFn> = List::<LoopSet<Direct>>::HANDLERS;
-#[cfg(any(feature = "loop", not(teff_threaded)))]
 pub(super) static LOOP_COMPACT: Handlers<super::backend::LoopFn> =
     List::<LoopSet<Compact>>::HANDLERS;
 
-/// The addresses of the handlers that direct cells name, by operation number.
+/// The addresses of the handlers that direct cells name, by operation number. The loop runs compact code alone.
 pub(super) fn direct_addresses(backend: Backend) -> Vec<usize> {
     match backend {
         #[cfg(teff_threaded)]
@@ -141,13 +153,6 @@ pub(super) fn direct_addresses(backend: Backend) -> Vec<usize> {
             .iter()
             .map(|h| (*h as *const ()).expose_provenance())
             .collect(),
-        #[cfg(any(feature = "loop", not(teff_threaded)))]
-        Backend::Loop => LOOP_DIRECT
-            .0
-            .iter()
-            .map(|h| (*h as *const ()).expose_provenance())
-            .collect(),
-        #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
-        _ => unreachable!("`Config::backend` admits only backends of this build"),
+        _ => Vec::new(),
     }
 }

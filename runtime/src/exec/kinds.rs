@@ -3,9 +3,10 @@
 use core::marker::PhantomData;
 
 use super::{
+    address::Address,
     backend::{Backend, Class},
     machine::Machine,
-    operand::{Dst, Src, Value},
+    operand::{Dst, Local, Src, Value},
 };
 use crate::{
     Trap,
@@ -46,12 +47,35 @@ pub(super) trait UnaryOp: Row {
     fn apply(a: Self::In) -> Result<Self::Out, Trap>;
 }
 
+/// `result ← f(x, y, z)`: two operations, the second on the result of the first.
+pub(super) trait PairOp: Row {
+    type Type: Value;
+
+    fn apply(x: Self::Type, y: Self::Type, z: Self::Type) -> Self::Type;
+}
+
+/// `local ← local + number`, and a comparison of it that is branched on.
+pub(super) trait CountedOp: Row {
+    type In: Value;
+
+    fn add(a: Self::In, imm: u32) -> Self::In;
+    fn test(a: Self::In, b: Self::In) -> bool;
+}
+
 /// A comparison that is branched on.
 pub(super) trait TestOp: Row {
     type In: Value;
 
     fn test(a: Self::In, b: Self::In) -> bool;
 }
+
+/// A choice between two values by a comparison of two others of the same type.
+pub(super) trait ChooseOp: Row {
+    type Test: TestOp;
+}
+
+/// What [`ChooseOp`] compares.
+type Compared<T> = <<T as ChooseOp>::Test as TestOp>::In;
 
 /// `result ← memory[address]`.
 pub(super) trait LoadOp: Row {
@@ -61,6 +85,16 @@ pub(super) trait LoadOp: Row {
     /// # Safety
     /// `SIZE` bytes at `p` are in the memory; any alignment.
     unsafe fn load(p: *const u8) -> Self::Out;
+}
+
+/// `result ← f(memory[address], b)`.
+pub(super) trait LoadPairOp: Row {
+    type Load: LoadOp;
+
+    fn apply(
+        loaded: <Self::Load as LoadOp>::Out,
+        b: <Self::Load as LoadOp>::Out,
+    ) -> <Self::Load as LoadOp>::Out;
 }
 
 /// `memory[address] ← value`.
@@ -78,9 +112,25 @@ pub(super) trait Typed: Row {
     type Type: Value;
 }
 
+/// `result ← global`, in some way.
+pub(super) trait GlobalOp: Row {
+    type Type: Value;
+
+    /// # Safety
+    /// As for [`Instr::run`]; `O` is the operation at `m.ip`.
+    unsafe fn get<O: Instr, B: Backend, C: Class>(m: &Machine<B, C>) -> Self::Type;
+}
+
 /// A row with a single form.
 pub(super) trait FixedOp: Row {
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize;
+}
+
+/// A return with its result.
+pub(super) trait RetOp: Row {
+    type Type: Value;
+    /// Does it give the caller its pinned locals back?
+    const UNPIN: bool;
 }
 
 /// A row with one condition or index, in the accumulator or a slot.
@@ -92,11 +142,17 @@ pub(super) trait IndexOp: Row {
 
 pub(super) struct Binary<T, L, R, D>(PhantomData<(T, L, R, D)>);
 pub(super) struct Unary<T, L, D>(PhantomData<(T, L, D)>);
+pub(super) struct Pair<T, X, Y, Z, D>(PhantomData<(T, X, Y, Z, D)>);
+pub(super) struct Counted<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Branch<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Load<T, L, D>(PhantomData<(T, L, D)>);
+pub(super) struct LoadPair<T, X, R, D>(PhantomData<(T, X, R, D)>);
+pub(super) struct CallArg<T, L>(PhantomData<(T, L)>);
 pub(super) struct Store<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Move<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct Select<T, K, L, R, D>(PhantomData<(T, K, L, R, D)>);
+pub(super) struct Ret<T, L>(PhantomData<(T, L)>);
+pub(super) struct Choose<T, K, L, X, Y, D>(PhantomData<(T, K, L, X, Y, D)>);
 pub(super) struct Get<T, D>(PhantomData<(T, D)>);
 pub(super) struct Set<T, L>(PhantomData<(T, L)>);
 pub(super) struct Index<T, L>(PhantomData<(T, L)>);
@@ -129,6 +185,43 @@ impl<T: BinaryOp, L: Src, R: Src, D: Dst> Instr for Binary<T, L, R, D> {
                     m.next::<Self>()
                 }
                 Err(trap) => m.trap(trap),
+            }
+        }
+    }
+}
+
+impl<T: PairOp, X: Src, Y: Src, Z: Src, D: Dst> Instr for Pair<T, X, Y, Z, D> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, Y::OPERAND, Z::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let x = X::get::<T::Type, Self, B, C>(&m, 0, 0);
+            let y = Y::get::<T::Type, Self, B, C>(&m, X::SLOTS, X::IMMS);
+            let z = Z::get::<T::Type, Self, B, C>(&m, X::SLOTS + Y::SLOTS, X::IMMS + Y::IMMS);
+            let result = T::apply(x, y, z);
+            D::put::<T::Type, Self, B, C>(&mut m, X::SLOTS + Y::SLOTS + Z::SLOTS, result);
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: CountedOp, L: Local, R: Src> Instr for Counted<T, L, R> {
+    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above; a local has one slot field whether it is pinned or not.
+        unsafe {
+            let imm = m.imm32::<Self>(0);
+            let a = T::add(L::Source::get::<T::In, Self, B, C>(&m, 0, 0), imm);
+            let b = R::get::<T::In, Self, B, C>(&m, 1, row_imms::<T>());
+            L::put::<T::In, Self, B, C>(&mut m, 0, a);
+            if T::test(a, b) {
+                m.jump(m.target::<Self>())
+            } else {
+                m.next::<Self>()
             }
         }
     }
@@ -171,36 +264,33 @@ impl<T: TestOp, L: Src, R: Src> Instr for Branch<T, L, R> {
     }
 }
 
-/// The effective address if `size` bytes there are within memory 0. The sum cannot overflow: it is made in
-/// 64 bits of 32-bit parts.
+/// Where the access of `O` is in memory 0, if its `size` bytes are within it.
 #[inline(always)]
-unsafe fn effective<B: Backend, C: Class>(
+unsafe fn effective<O: Instr, X: Address, B: Backend, C: Class>(
     m: &Machine<B, C>,
-    address: u32,
-    offset: u32,
+    imm: usize,
     size: usize,
 ) -> Option<*mut u8> {
-    let start = u64::from(address) + u64::from(offset);
-    // SAFETY: `ctx` is live.
-    let len = unsafe { (*m.ctx).mem_len } as u64;
-    if start + size as u64 > len {
-        return None;
+    // SAFETY: passes on the machine; every load and store has its offset first. `ctx` is live.
+    unsafe {
+        let start = X::start::<O, B, C>(m, imm, m.imm32::<O>(0));
+        if start + size as u64 > (*m.ctx).mem_len as u64 {
+            return None;
+        }
+        Some(m.mem().wrapping_add(start as usize))
     }
-    // SAFETY: passes on the machine.
-    Some(unsafe { m.mem() }.wrapping_add(start as usize))
 }
 
-impl<T: LoadOp, L: Src, D: Dst> Instr for Load<T, L, D> {
-    const FORMAT: Format = format_of::<T>(&[L::OPERAND, D::OPERAND]);
+impl<T: LoadOp, X: Address, D: Dst> Instr for Load<T, X, D> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, D::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
         // SAFETY: see above; `effective` checks the access.
         unsafe {
-            let address = L::get::<u32, Self, B, C>(&m, 0, row_imms::<T>());
-            match effective(&m, address, m.imm32::<Self>(0), T::SIZE) {
+            match effective::<Self, X, B, C>(&m, row_imms::<T>(), T::SIZE) {
                 Some(p) => {
-                    D::put::<T::Out, Self, B, C>(&mut m, L::SLOTS, T::load(p));
+                    D::put::<T::Out, Self, B, C>(&mut m, X::SLOTS, T::load(p));
                     m.next::<Self>()
                 }
                 None => m.trap(Trap::MemoryOutOfBounds),
@@ -209,16 +299,35 @@ impl<T: LoadOp, L: Src, D: Dst> Instr for Load<T, L, D> {
     }
 }
 
-impl<T: StoreOp, L: Src, R: Src> Instr for Store<T, L, R> {
-    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+impl<T: LoadPairOp, X: Address, R: Src, D: Dst> Instr for LoadPair<T, X, R, D> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, R::OPERAND, D::OPERAND]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above; `effective` checks the access.
+        unsafe {
+            let b = R::get::<<T::Load as LoadOp>::Out, Self, B, C>(&m, X::SLOTS, row_imms::<T>());
+            match effective::<Self, X, B, C>(&m, row_imms::<T>(), T::Load::SIZE) {
+                Some(p) => {
+                    let value = T::apply(T::Load::load(p), b);
+                    D::put::<_, Self, B, C>(&mut m, X::SLOTS + R::SLOTS, value);
+                    m.next::<Self>()
+                }
+                None => m.trap(Trap::MemoryOutOfBounds),
+            }
+        }
+    }
+}
+
+impl<T: StoreOp, X: Address, R: Src> Instr for Store<T, X, R> {
+    const FORMAT: Format = format_of::<T>(&[X::OPERAND, R::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
         // SAFETY: see above; `effective` checks the access.
         unsafe {
-            let address = L::get::<u32, Self, B, C>(&m, 0, row_imms::<T>());
-            let value = R::get::<T::In, Self, B, C>(&m, L::SLOTS, row_imms::<T>() + L::IMMS);
-            match effective(&m, address, m.imm32::<Self>(0), T::SIZE) {
+            let value = R::get::<T::In, Self, B, C>(&m, X::SLOTS, row_imms::<T>() + X::IMMS);
+            match effective::<Self, X, B, C>(&m, row_imms::<T>(), T::SIZE) {
                 Some(p) => {
                     T::store(p, value);
                     m.next::<Self>()
@@ -260,15 +369,39 @@ impl<T: Typed, K: Src, L: Src, R: Src, D: Dst> Instr for Select<T, K, L, R, D> {
     }
 }
 
-impl<T: Typed, D: Dst> Instr for Get<T, D> {
+impl<T: ChooseOp, K: Src, L: Src, X: Src, Y: Src, D: Dst> Instr for Choose<T, K, L, X, Y, D> {
+    const FORMAT: Format = format_of::<T>(&[
+        K::OPERAND,
+        L::OPERAND,
+        X::OPERAND,
+        Y::OPERAND,
+        D::OPERAND,
+    ]);
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe {
+            let (slots, imms) = (K::SLOTS + L::SLOTS, K::IMMS + L::IMMS);
+            let a = K::get::<Compared<T>, Self, B, C>(&m, 0, 0);
+            let b = L::get::<Compared<T>, Self, B, C>(&m, K::SLOTS, K::IMMS);
+            let x = X::get::<Compared<T>, Self, B, C>(&m, slots, imms);
+            let y = Y::get::<Compared<T>, Self, B, C>(&m, slots + X::SLOTS, imms + X::IMMS);
+            let value = if T::Test::test(a, b) { x } else { y };
+            D::put::<Compared<T>, Self, B, C>(&mut m, slots + X::SLOTS + Y::SLOTS, value);
+            m.next::<Self>()
+        }
+    }
+}
+
+impl<T: GlobalOp, D: Dst> Instr for Get<T, D> {
     const FORMAT: Format = format_of::<T>(&[D::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
-        // SAFETY: see above; the index is one of the instance's globals, whose type the validator checked.
+        // SAFETY: see above.
         unsafe {
-            let global = *(*m.ctx).globals.wrapping_add(m.imm32::<Self>(0) as usize);
-            let value = *(&raw const (*global).value).cast::<T::Type>();
+            let value = T::get::<Self, B, C>(&m);
             D::put::<T::Type, Self, B, C>(&mut m, 0, value);
             m.next::<Self>()
         }
@@ -280,7 +413,7 @@ impl<T: Typed, L: Src> Instr for Set<T, L> {
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
-        // SAFETY: as for `Get`.
+        // SAFETY: see above; the index is one of the instance's globals, whose type the validator checked.
         unsafe {
             let value = L::get::<T::Type, Self, B, C>(&m, 0, row_imms::<T>());
             let global = *(*m.ctx).globals.wrapping_add(m.imm32::<Self>(0) as usize);

@@ -1,7 +1,8 @@
 //! The machine: the registers that handlers pass from one to the next.
 //!
 //! On 64-bit targets all of them travel in machine registers. On 32-bit targets only `ip`, `sp`, the
-//! 32-bit accumulator and `ctx` do; the other accumulators and the memory's base stay in [`Ctx`].
+//! 32-bit accumulator and `ctx` do; the other accumulators and the memory's base stay in [`Ctx`], and there
+//! are no pinned locals.
 
 use core::marker::PhantomData;
 
@@ -19,11 +20,18 @@ pub(super) struct Machine<B: Backend, C: Class> {
     #[cfg(target_pointer_width = "64")]
     pub(super) mem: *mut u8,
     pub(super) acc: usize,
+    /// The pinned locals: of integer type, and of the float types.
+    #[cfg(target_pointer_width = "64")]
+    pub(super) pin: usize,
     pub(super) ctx: *mut Ctx,
     #[cfg(target_pointer_width = "64")]
     pub(super) fa32: f32,
     #[cfg(target_pointer_width = "64")]
     pub(super) fa64: f64,
+    #[cfg(target_pointer_width = "64")]
+    pub(super) pin32: f32,
+    #[cfg(target_pointer_width = "64")]
+    pub(super) pin64: f64,
     #[allow(dead_code, reason = "the threaded backend has none")]
     pub(super) home: B::Home,
     pub(super) class: PhantomData<C>,
@@ -56,11 +64,17 @@ impl<B: Backend, C: Class> Machine<B, C> {
             // SAFETY: as above.
             mem: unsafe { (*ctx).mem_base },
             acc: saved.acc,
+            #[cfg(target_pointer_width = "64")]
+            pin: saved.pin,
             ctx,
             #[cfg(target_pointer_width = "64")]
             fa32: saved.fa32,
             #[cfg(target_pointer_width = "64")]
             fa64: saved.fa64,
+            #[cfg(target_pointer_width = "64")]
+            pin32: saved.pin32,
+            #[cfg(target_pointer_width = "64")]
+            pin64: saved.pin64,
             home,
             class: PhantomData,
         }
@@ -77,6 +91,9 @@ impl<B: Backend, C: Class> Machine<B, C> {
             acc64: 0,
             fa32: self.fa32,
             fa64: self.fa64,
+            pin: self.pin,
+            pin32: self.pin32,
+            pin64: self.pin64,
         };
         #[cfg(target_pointer_width = "32")]
         // SAFETY: `ctx` is live for as long as handlers run.
@@ -91,6 +108,9 @@ impl<B: Backend, C: Class> Machine<B, C> {
                 acc64,
                 fa32,
                 fa64,
+                pin: 0,
+                pin32: 0.0,
+                pin64: 0.0,
             }
         }
     }
@@ -165,11 +185,66 @@ impl<B: Backend, C: Class> Machine<B, C> {
         }
     }
 
+    /// Slot field `n` as a small number.
+    #[inline(always)]
+    pub(super) unsafe fn field<O: Instr>(&self, n: usize) -> u32 {
+        // SAFETY: the field is in the operation's format.
+        unsafe {
+            *self
+                .ip
+                .wrapping_add(O::FORMAT.slot(C::CLASS, n))
+                .cast::<u16>() as u32
+        }
+    }
+
     /// The address of the slot that slot field `n` names.
     #[inline(always)]
     pub(super) unsafe fn slot<O: Instr>(&self, n: usize) -> *mut u64 {
         // SAFETY: the field is in the operation's format.
         unsafe { self.slot_at(O::FORMAT.slot(C::CLASS, n)) }
+    }
+
+    /// Saves the pinned locals' registers in three slots, from slot field 0 on.
+    #[inline(always)]
+    pub(super) unsafe fn save_pins<O: Instr>(&self) {
+        #[cfg(target_pointer_width = "64")]
+        // SAFETY: the translator reserved the slots.
+        unsafe {
+            let slot = self.slot::<O>(0);
+            *slot = self.pin as u64;
+            *slot.wrapping_add(1) = u64::from(self.pin32.to_bits());
+            *slot.wrapping_add(2) = self.pin64.to_bits();
+        }
+    }
+
+    /// Takes them back from there.
+    #[inline(always)]
+    pub(super) unsafe fn restore_pins<O: Instr>(&mut self) {
+        // SAFETY: as above.
+        unsafe { self.restore_pins_at::<O>(0) };
+    }
+
+    /// The same with another slot field.
+    #[inline(always)]
+    pub(super) unsafe fn restore_pins_at<O: Instr>(&mut self, field: usize) {
+        // SAFETY: as above.
+        unsafe {
+            let slot = self.slot::<O>(field);
+            self.set_pins(*slot, *slot.wrapping_add(1), *slot.wrapping_add(2));
+        }
+    }
+
+    /// Sets the pinned locals' registers to what slots hold.
+    #[inline(always)]
+    pub(super) fn set_pins(&mut self, pin: u64, pin32: u64, pin64: u64) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            self.pin = pin as usize;
+            self.pin32 = f32::from_bits(pin32 as u32);
+            self.pin64 = f64::from_bits(pin64);
+        }
+        #[cfg(target_pointer_width = "32")]
+        let _ = (pin, pin32, pin64);
     }
 
     /// 32-bit immediate `n`.

@@ -5,9 +5,12 @@
 //! row of the table. `kinds` gives them operands, `backend` turns them into handlers for threaded code and
 //! for the loop, `handlers` lists those by operation number, and `run` enters and leaves the code.
 
+mod address;
 mod backend;
 mod backtrace;
 mod call;
+#[cfg(feature = "census")]
+mod census;
 mod control;
 mod convert;
 mod ctx;
@@ -18,6 +21,7 @@ mod kinds;
 mod machine;
 mod memory;
 mod operand;
+mod pair;
 mod run;
 mod selftest;
 mod table;
@@ -25,6 +29,8 @@ mod target;
 mod variable;
 
 pub(crate) use call::HEADER;
+#[cfg(feature = "census")]
+pub use census::Census;
 pub(crate) use ctx::Ctx;
 pub(crate) use run::invoke;
 pub(crate) use target::Target;

@@ -14,6 +14,10 @@ pub(super) trait Value: Copy + 'static {
     unsafe fn acc<B: Backend, C: Class>(m: &Machine<B, C>) -> Self;
     /// To the accumulator of the type.
     unsafe fn set_acc<B: Backend, C: Class>(m: &mut Machine<B, C>, value: Self);
+    /// From the pinned local of the type. 32-bit targets have none, and never run what asks for it.
+    unsafe fn pin<B: Backend, C: Class>(m: &Machine<B, C>) -> Self;
+    /// To the register of the pinned local of the type.
+    unsafe fn set_pin<B: Backend, C: Class>(m: &mut Machine<B, C>, value: Self);
     /// From a 32-bit immediate.
     fn from_imm32(imm: u32) -> Self;
     /// From a 64-bit immediate.
@@ -30,11 +34,28 @@ impl Value for u32 {
 
     #[inline(always)]
     unsafe fn set_acc<B: Backend, C: Class>(m: &mut Machine<B, C>, value: Self) {
-        // Whatever extension is free: 32-bit operations extend by sign on riscv64, by zero elsewhere.
-        if cfg!(target_arch = "riscv64") {
-            m.acc = value as i32 as usize;
-        } else {
-            m.acc = value as usize;
+        m.acc = widen(value);
+    }
+
+    #[inline(always)]
+    unsafe fn pin<B: Backend, C: Class>(m: &Machine<B, C>) -> Self {
+        #[cfg(target_pointer_width = "64")]
+        return m.pin as Self;
+        // SAFETY: passes on the caller's machine.
+        #[cfg(target_pointer_width = "32")]
+        return unsafe { Self::acc(m) };
+    }
+
+    #[inline(always)]
+    unsafe fn set_pin<B: Backend, C: Class>(m: &mut Machine<B, C>, value: Self) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            m.pin = widen(value);
+        }
+        // SAFETY: passes on the caller's machine.
+        #[cfg(target_pointer_width = "32")]
+        unsafe {
+            Self::set_acc(m, value);
         }
     }
 
@@ -78,6 +99,28 @@ impl Value for u64 {
     }
 
     #[inline(always)]
+    unsafe fn pin<B: Backend, C: Class>(m: &Machine<B, C>) -> Self {
+        #[cfg(target_pointer_width = "64")]
+        return m.pin as Self;
+        // SAFETY: passes on the caller's machine.
+        #[cfg(target_pointer_width = "32")]
+        return unsafe { Self::acc(m) };
+    }
+
+    #[inline(always)]
+    unsafe fn set_pin<B: Backend, C: Class>(m: &mut Machine<B, C>, value: Self) {
+        #[cfg(target_pointer_width = "64")]
+        {
+            m.pin = value as usize;
+        }
+        // SAFETY: passes on the caller's machine.
+        #[cfg(target_pointer_width = "32")]
+        unsafe {
+            Self::set_acc(m, value);
+        }
+    }
+
+    #[inline(always)]
     fn from_imm32(imm: u32) -> Self {
         imm as i32 as Self
     }
@@ -93,8 +136,19 @@ impl Value for u64 {
     }
 }
 
+/// As a register's content, by whatever extension is free: 32-bit operations extend by sign on riscv64, by zero
+/// elsewhere.
+#[inline(always)]
+fn widen(value: u32) -> usize {
+    if cfg!(target_arch = "riscv64") {
+        value as i32 as usize
+    } else {
+        value as usize
+    }
+}
+
 macro_rules! float_value {
-    ($ty:ident, $acc:ident, $from32:expr, $from64:expr) => {
+    ($ty:ident, $acc:ident, $pin:ident, $from32:expr, $from64:expr) => {
         impl Value for $ty {
             #[inline(always)]
             unsafe fn acc<B: Backend, C: Class>(m: &Machine<B, C>) -> Self {
@@ -119,6 +173,28 @@ macro_rules! float_value {
             }
 
             #[inline(always)]
+            unsafe fn pin<B: Backend, C: Class>(m: &Machine<B, C>) -> Self {
+                #[cfg(target_pointer_width = "64")]
+                return m.$pin;
+                // SAFETY: passes on the caller's machine.
+                #[cfg(target_pointer_width = "32")]
+                return unsafe { Self::acc(m) };
+            }
+
+            #[inline(always)]
+            unsafe fn set_pin<B: Backend, C: Class>(m: &mut Machine<B, C>, value: Self) {
+                #[cfg(target_pointer_width = "64")]
+                {
+                    m.$pin = value;
+                }
+                // SAFETY: passes on the caller's machine.
+                #[cfg(target_pointer_width = "32")]
+                unsafe {
+                    Self::set_acc(m, value);
+                }
+            }
+
+            #[inline(always)]
             fn from_imm32(imm: u32) -> Self {
                 $from32(imm)
             }
@@ -136,12 +212,13 @@ macro_rules! float_value {
     };
 }
 
-float_value!(f32, fa32, f32::from_bits, |imm: u64| f32::from_bits(
+float_value!(f32, fa32, pin32, f32::from_bits, |imm: u64| f32::from_bits(
     imm as u32
 ));
 float_value!(
     f64,
     fa64,
+    pin64,
     |imm: u32| f64::from_bits(u64::from(imm)),
     f64::from_bits
 );
@@ -194,6 +271,24 @@ pub(super) struct S;
 pub(super) struct I;
 /// A 64-bit immediate.
 pub(super) struct W;
+/// The pinned local.
+pub(super) struct L;
+/// The pinned local, as a result.
+pub(super) struct D;
+
+impl Src for L {
+    const OPERAND: Operand = Operand::L;
+
+    #[inline(always)]
+    unsafe fn get<T: Value, O: Instr, B: Backend, C: Class>(
+        m: &Machine<B, C>,
+        _: usize,
+        _: usize,
+    ) -> T {
+        // SAFETY: passes on the caller's machine.
+        unsafe { T::pin(m) }
+    }
+}
 
 impl Src for A {
     const OPERAND: Operand = Operand::A;
@@ -265,6 +360,36 @@ impl Dst for A {
     ) {
         // SAFETY: passes on the caller's machine.
         unsafe { T::set_acc(m, value) };
+    }
+}
+
+/// A place that is an operand and takes the result as well.
+pub(super) trait Local: Dst {
+    type Source: Src;
+}
+
+impl Local for S {
+    type Source = S;
+}
+
+impl Local for D {
+    type Source = L;
+}
+
+impl Dst for D {
+    const OPERAND: Operand = Operand::D;
+
+    #[inline(always)]
+    unsafe fn put<T: Value, O: Instr, B: Backend, C: Class>(
+        m: &mut Machine<B, C>,
+        slot: usize,
+        value: T,
+    ) {
+        // SAFETY: the slot is in the frame and aligned to 8.
+        unsafe {
+            put_slot(m.slot::<O>(slot), value);
+            T::set_pin(m, value);
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     ir::{CellClass, Encoder, Family, Inst, encode::Naming},
 };
 
-/// See [`Naming::shared_acc`].
+/// See [`Naming::shared_acc`]. The same machines have registers for pinned locals.
 const SHARED_ACC: bool = cfg!(target_pointer_width = "64");
 
 /// One per engine.
@@ -32,9 +32,9 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(config: &Config) -> Self {
-        let class = match config.code_form {
-            CodeForm::Direct => CellClass::NATIVE,
-            CodeForm::Compact => CellClass::Compact,
+        let class = match (config.backend, config.code_form) {
+            (Backend::Threaded, CodeForm::Direct) => CellClass::NATIVE,
+            _ => CellClass::Compact,
         };
         let handlers = match class {
             CellClass::Compact => Vec::new(),
@@ -46,6 +46,7 @@ impl Target {
             handlers: &handlers,
             entries: (0, 0),
             shared_acc: SHARED_ACC,
+            pins: SHARED_ACC,
         };
         let mut encoder = Encoder::new(&arena, naming);
         let mut place = |family: Family| {
@@ -84,6 +85,7 @@ impl Target {
             handlers: &self.handlers,
             entries,
             shared_acc: SHARED_ACC,
+            pins: SHARED_ACC,
         }
     }
 

@@ -26,7 +26,8 @@ pub(crate) fn cell(
 ) -> Result<usize, fmt::Error> {
     let op = Op(u16::from_le_bytes(read(code, at)));
     let format = op.format();
-    let slot = |n| i16::from_le_bytes(read(code, at + format.slot(CLASS, n))) / 8;
+    let raw = |n| i16::from_le_bytes(read(code, at + format.slot(CLASS, n)));
+    let slot = |n| raw(n) / 8;
     let imm32 = |n| u32::from_le_bytes(read(code, at + format.imm32(CLASS, n)));
     let fields = op.family().fields();
 
@@ -41,10 +42,28 @@ pub(crate) fn cell(
         write!(f, "{separator}")?;
         match operand {
             Operand::A => write!(f, "acc")?,
-            Operand::S => {
-                write!(f, "s{}", slot(slots))?;
-                slots += 1;
-            }
+            Operand::L | Operand::D => write!(f, "pin")?,
+            Operand::S => write!(f, "s{}", slot(slots))?,
+            Operand::P => write!(f, "s{} wrapping", slot(slots))?,
+            Operand::R => write!(f, "pin wrapping")?,
+            Operand::X => write!(f, "s{} + s{}", slot(slots), slot(slots + 1))?,
+            Operand::Y => write!(f, "acc + s{}", slot(slots))?,
+            Operand::M => write!(f, "pin + s{}", slot(slots))?,
+            Operand::N => write!(f, "pin + acc")?,
+            Operand::E => write!(
+                f,
+                "s{} + (s{} << {})",
+                slot(slots),
+                slot(slots + 1),
+                raw(slots + 2)
+            )?,
+            Operand::V => write!(f, "s{} + (acc << {})", slot(slots), raw(slots + 1))?,
+            Operand::G => write!(f, "pin + (s{} << {})", slot(slots), raw(slots + 1))?,
+            Operand::H => write!(f, "pin + (acc << {})", raw(slots))?,
+            Operand::J => write!(f, "s{} + (pin << {})", slot(slots), raw(slots + 1))?,
+            Operand::K => write!(f, "(s{} << {})", slot(slots), raw(slots + 1))?,
+            Operand::O => write!(f, "(acc << {})", raw(slots))?,
+            Operand::Q => write!(f, "(pin << {})", raw(slots))?,
             Operand::I => {
                 write!(f, "{}", imm32(imms) as i32)?;
                 imms += 1;
@@ -54,9 +73,10 @@ pub(crate) fn cell(
                 write!(f, "{imm:#x}")?;
             }
         }
+        slots += operand.slots() as usize;
         separator = ", ";
     }
-    let row_slots = slots + usize::from(result.is_some_and(|i| op.form()[i] == Operand::S));
+    let row_slots = slots + result.map_or(0, |i| op.form()[i].slots() as usize);
     for n in 0..fields.slots as usize {
         write!(f, "{separator}s{}", slot(row_slots + n))?;
         separator = ", ";
@@ -76,6 +96,7 @@ pub(crate) fn cell(
     if let Some(i) = result {
         match op.form()[i] {
             Operand::S => write!(f, " → s{}", slot(slots))?,
+            Operand::D => write!(f, " → pin, s{}", slot(slots))?,
             _ => write!(f, " → acc")?,
         }
     }

@@ -3,13 +3,26 @@
 use super::{CellClass, Op};
 use bumpalo::{Bump, collections::Vec};
 
+/// Most fields of a kind that an operation has.
+const MAX_SLOTS: usize = 5;
+const MAX_IMM32: usize = 5;
+
+const _: () = {
+    let mut op = 0;
+    while op < Op::COUNT {
+        let format = Op(op as u16).format();
+        assert!(format.slots as usize <= MAX_SLOTS && format.imm32 as usize <= MAX_IMM32);
+        op += 1;
+    }
+};
+
 /// An instruction before it is encoded. Which fields count is the operation's format.
 #[derive(Copy, Clone, Debug)]
 pub(crate) struct Inst {
     pub(crate) op: Op,
     /// Byte offsets from `sp`.
-    pub(crate) slots: [i16; 4],
-    pub(crate) imm32: [u32; 5],
+    pub(crate) slots: [i16; MAX_SLOTS],
+    pub(crate) imm32: [u32; MAX_IMM32],
     pub(crate) imm64: u64,
     /// Index of a defined function.
     pub(crate) func: u32,
@@ -20,8 +33,8 @@ impl Inst {
     pub(crate) fn new(op: Op) -> Self {
         Self {
             op,
-            slots: [0; 4],
-            imm32: [0; 5],
+            slots: [0; MAX_SLOTS],
+            imm32: [0; MAX_IMM32],
             imm64: 0,
             func: 0,
             target: Label(0),
@@ -52,6 +65,8 @@ pub(crate) struct Naming<'a> {
     /// Does one machine register hold the accumulator of both integer types? Then the low half of the
     /// 64-bit one is the 32-bit one.
     pub(crate) shared_acc: bool,
+    /// Are there registers for pinned locals?
+    pub(crate) pins: bool,
 }
 
 const UNBOUND: u32 = u32::MAX;
@@ -114,6 +129,11 @@ impl<'a> Encoder<'a> {
     /// See [`Naming::shared_acc`].
     pub(crate) fn shared_acc(&self) -> bool {
         self.naming.shared_acc
+    }
+
+    /// See [`Naming::pins`].
+    pub(crate) fn has_pins(&self) -> bool {
+        self.naming.pins
     }
 
     /// Appends an instruction.

@@ -35,9 +35,9 @@ macro_rules! form_keys {
     };
 }
 
-/// A form as a number, by which it is found: two bits an operand, behind a leading one.
+/// A form as a number, by which it is found: five bits an operand, behind a leading one.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FormKey(u16);
+pub(crate) struct FormKey(u32);
 
 impl FormKey {
     /// No operands.
@@ -45,12 +45,12 @@ impl FormKey {
 
     /// One more operand.
     pub(crate) const fn with(self, operand: Operand) -> Self {
-        Self(self.0 << 2 | operand as u16)
+        Self(self.0 << 5 | operand as u32)
     }
 
-    /// The same with the last operand in a slot.
-    pub(crate) const fn with_slot_last(self) -> Self {
-        Self(self.0 & !3 | Operand::S as u16)
+    /// The same with another last operand.
+    pub(crate) const fn with_last(self, operand: Operand) -> Self {
+        Self(self.0 & !31 | operand as u32)
     }
 
     fn of(form: &[Operand]) -> Self {
@@ -92,6 +92,9 @@ macro_rules! define_families {
         }
     };
     (@result branch) => { false };
+    (@result counted) => { false };
+    (@result call) => { false };
+    (@result ret) => { false };
     (@result store) => { false };
     (@result store_acc) => { false };
     (@result test) => { false };
@@ -150,11 +153,11 @@ pub(crate) const fn form_format(fields: Format, form: &[Operand]) -> Format {
     let mut format = fields;
     let mut i = 0;
     while i < form.len() {
+        format.slots += form[i].slots();
         match form[i] {
-            Operand::A => {}
-            Operand::S => format.slots += 1,
             Operand::I => format.imm32 += 1,
             Operand::W => format.imm64 += 1,
+            _ => {}
         }
         i += 1;
     }
@@ -200,7 +203,7 @@ impl Op {
         (0..Self::COUNT as u16).map(Self)
     }
 
-    fn info(self) -> &'static OpInfo {
+    const fn info(self) -> &'static OpInfo {
         &OPS[self.0 as usize]
     }
 
@@ -216,7 +219,7 @@ impl Op {
         self.info().key
     }
 
-    pub(crate) fn format(self) -> Format {
+    pub(crate) const fn format(self) -> Format {
         self.info().format
     }
 

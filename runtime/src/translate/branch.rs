@@ -32,8 +32,29 @@ impl<'m> Translator<'_, 'm> {
         self.controls[at].branched_to = true;
     }
 
+    /// Branches to `label`. A constant or copy just before goes into the branch.
     pub(super) fn append_br(&mut self, label: Label) {
         let mut inst = Inst::new(Family::Br.fixed());
+        let last = self.last.filter(|_| self.fusion).map(|last| last.inst);
+        if let Some(last) = last {
+            match last.op.family() {
+                Family::Const32 => {
+                    self.take_last();
+                    inst = Inst {
+                        op: Family::BrConst.fixed(),
+                        ..last
+                    };
+                }
+                Family::CopySlot => {
+                    self.take_last();
+                    inst = Inst {
+                        op: Family::BrCopy.fixed(),
+                        ..last
+                    };
+                }
+                _ => {}
+            }
+        }
         inst.target = label;
         self.append(inst);
     }
@@ -63,11 +84,16 @@ impl<'m> Translator<'_, 'm> {
             match self.stack[entry].content {
                 Content::Acc => self.store_acc_keep(*ty, to)?,
                 Content::Const(bits) => self.store_const(to, bits)?,
+                Content::Local { .. } | Content::TempPlus(_)
+                    if let Some((from, plus)) = self.sum(entry as u32) =>
+                {
+                    self.slot_add(to, from, plus)?;
+                }
                 Content::Local { index, .. } => {
                     let from = self.locals[index as usize].offset;
                     self.copy(to, from, *ty)?;
                 }
-                Content::Temp => {
+                Content::Temp | Content::TempPlus(_) => {
                     let from = self.own_offset(entry as u32);
                     self.copy(to, from, *ty)?;
                 }
@@ -95,7 +121,9 @@ impl<'m> Translator<'_, 'm> {
                 self.move_results(&control)?;
             }
             self.mark_branched_to(depth);
-            self.append_br(control.label);
+            if !self.br_to_head(control.head) {
+                self.append_br(control.label);
+            }
         }
         self.unreachable_from_here();
         Ok(())
@@ -103,7 +131,7 @@ impl<'m> Translator<'_, 'm> {
 
     pub(super) fn br_if(&mut self, depth: u32) -> Step {
         let control = self.control(depth);
-        let test = self.take_test();
+        let test = self.take_test()?;
         let count = control.branch_types().len();
         if control.kind == Kind::Function && count > 0 {
             if count > 1 {
@@ -143,6 +171,7 @@ impl<'m> Translator<'_, 'm> {
     }
 
     pub(super) fn br_table(&mut self, table: &BrTable<'_>) -> Step {
+        self.settle_sums(1)?;
         let mut index = self.pop();
         let default = self.control(table.default());
         let count = default.branch_types().len();
@@ -151,6 +180,11 @@ impl<'m> Translator<'_, 'm> {
         self.spill_all()?;
 
         let mut fields = Fields::new(&[table.len()]);
+        let slot = match index.arg {
+            Arg::Slot(offset) => Self::near(offset),
+            _ => None,
+        };
+        let head = slot.zip(self.begin_table());
         self.field(&mut fields, index)?;
         self.append(fields.inst(Family::BrTable));
         // Targets whose values are elsewhere get a piece of code that moves them.
@@ -174,9 +208,15 @@ impl<'m> Translator<'_, 'm> {
                 movers.push((depth, mover));
                 mover
             };
+            if head.is_some() {
+                self.tables.push((!returns && in_place).then_some(label));
+            }
             let mut inst = Inst::new(Family::BrTarget.fixed());
             inst.target = label;
             self.append(inst);
+        }
+        if let Some((slot, first)) = head {
+            self.end_table(slot, first);
         }
         for (depth, mover) in movers {
             self.acc_lost();
@@ -197,19 +237,21 @@ impl<'m> Translator<'_, 'm> {
     }
 
     /// Pops a condition. A comparison that made it is taken out of the code, to be put into the branch.
-    pub(super) fn take_test(&mut self) -> Test {
+    pub(super) fn take_test(&mut self) -> Step<Test> {
+        self.settle_sums(1)?;
         let value = self.pop();
-        if value.arg == Arg::Acc
+        if self.fusion
+            && value.arg == Arg::Acc
             && let Some(Last { inst, result: Some(Bank::Int), negated, .. }) = self.last
             && inst.op.family().branch().is_some()
             // What moves between comparison and branch might use the same scratch slots.
             && !self.window
         {
             self.take_last();
-            return Test::Compare(inst, negated);
+            return Ok(Test::Compare(inst, negated));
         }
         self.settle_last();
-        Test::Value(value)
+        Ok(Test::Value(value))
     }
 
     /// Branches to `label` if the condition holds, or (with `holds` false) if it does not.
@@ -220,11 +262,14 @@ impl<'m> Translator<'_, 'm> {
                 self.constant_to_slot(&mut value)?;
                 let mut fields = Fields::new(&[]);
                 self.field(&mut fields, value)?;
-                fields.inst(if holds {
-                    Family::BrIfNez
-                } else {
-                    Family::BrIfEqz
-                })
+                let branch = match holds {
+                    true => Family::BrIfNez,
+                    false => Family::BrIfEqz,
+                };
+                match self.count(branch, &fields) {
+                    Some(inst) => inst,
+                    None => fields.inst(branch),
+                }
             }
             Test::Compare(compare, negated) => {
                 let family = compare.op.family();
@@ -236,34 +281,50 @@ impl<'m> Translator<'_, 'm> {
                 };
                 // The same operands without the result.
                 let (_, operands) = compare.op.form().split_last().expect("has a result");
-                match (branch, operands, compare.imm32[0]) {
-                    (Family::BrI32Ne, [value, Class::I], 0) => {
-                        let op = Family::BrIfNez.form(&[*value]).expect("in the table");
-                        Inst { op, ..compare }
+                let branch = match (branch, operands, compare.imm32[0]) {
+                    (Family::BrI32Ne, [_, Class::I], 0) => Family::BrIfNez,
+                    (Family::BrI32Eq, [_, Class::I], 0) => Family::BrIfEqz,
+                    _ => branch,
+                };
+                let bank = Bank::of(branch.compared_type());
+                let mut fields = Fields::new(&[]);
+                let mut slots = compare.slots.into_iter();
+                for class in operands {
+                    match class {
+                        Class::S => {
+                            let slot = slots.next().expect("there are four");
+                            self.field_slot(&mut fields, slot.into(), bank)?;
+                        }
+                        Class::L => {
+                            let pinned = self.pins[bank as usize].expect("it is an operand");
+                            self.field_slot(&mut fields, pinned, bank)?;
+                        }
+                        Class::I if matches!(branch, Family::BrIfNez | Family::BrIfEqz) => {}
+                        Class::I => fields.imm32(compare.imm32[0]),
+                        Class::W => fields.imm64(compare.imm64),
+                        _ => fields.acc(),
                     }
-                    (Family::BrI32Eq, [value, Class::I], 0) => {
-                        let op = Family::BrIfEqz.form(&[*value]).expect("in the table");
-                        Inst { op, ..compare }
-                    }
-                    _ => {
-                        let op = branch
-                            .form(operands)
-                            .expect("comparisons branch in every form");
-                        Inst { op, ..compare }
-                    }
+                }
+                match self.count(branch, &fields) {
+                    Some(inst) => inst,
+                    None => fields.inst(branch),
                 }
             }
         };
         inst.target = label;
-        self.append(inst);
+        self.append_test(inst);
         Ok(())
     }
 
     pub(super) fn select(&mut self) -> Step {
+        self.settle_sums(3)?;
         let condition = self.pop();
         let mut b = self.pop();
         let mut a = self.pop();
         let ty = a.ty;
+        if let Some((family, fields)) = self.choose(condition, a, b) {
+            return self.append_result(family, fields, ty);
+        }
         let family = match ty {
             ValType::I32 => Family::SelectI32,
             ValType::F32 => Family::SelectF32,

@@ -7,7 +7,7 @@ use wasmparser::BlockType;
 
 use super::{
     Step, Translator,
-    stack::{AccState, Content},
+    stack::{AccState, Content, NONE},
 };
 use crate::{
     ir::{Family, Inst, Label},
@@ -48,6 +48,8 @@ pub(super) struct Control<'m> {
     pub(super) base_slot: u32,
     /// While a `br_table` is translated: the code that moves the values for it.
     pub(super) mover: Option<Label>,
+    /// Of a loop: what `Translator::heads` has for it.
+    pub(super) head: u32,
 }
 
 impl<'m> Control<'m> {
@@ -113,16 +115,14 @@ impl<'m> Translator<'_, 'm> {
             base,
             base_slot,
             mover: None,
+            head: NONE,
         });
     }
 
     /// Starts the function: its body is a block with its results.
     pub(super) fn begin_function(&mut self) {
-        if self.zeroed > 0 {
-            let mut inst = Inst::new(Family::Enter.fixed());
-            inst.imm32[0] = self.zeroed;
-            self.append(inst);
-        }
+        self.append_enter();
+        self.append_pin();
         let signature = Signature {
             params: &[],
             results: self.ty.result_slice(),
@@ -131,9 +131,13 @@ impl<'m> Translator<'_, 'm> {
         self.charge();
     }
 
+    pub(super) fn is_metered(&self) -> bool {
+        self.module.engine().config().consume_fuel
+    }
+
     /// With metering, starts counting operators anew.
     fn charge(&mut self) {
-        if self.module.engine().config().consume_fuel {
+        if self.is_metered() {
             self.settle_fuel();
             self.append(Inst::new(Family::Fuel.fixed()));
             let position = self.last.map_or(0, |last| last.position);
@@ -185,6 +189,7 @@ impl<'m> Translator<'_, 'm> {
             let label = self.controls.last().expect("just opened").label;
             self.bind(label);
             self.charge();
+            self.begin_loop();
         }
         Ok(())
     }
@@ -193,7 +198,7 @@ impl<'m> Translator<'_, 'm> {
         let signature = self.signature(ty);
         let otherwise = self.encoder.label();
         if self.reachable {
-            let test = self.take_test();
+            let test = self.take_test()?;
             self.settle_stack()?;
             self.materialise_last(signature.params.len())?;
             self.branch_if(test, false, otherwise)?;
@@ -241,6 +246,8 @@ impl<'m> Translator<'_, 'm> {
         if control.kind == Kind::Function {
             return self.end_function();
         }
+        // An empty loop has no first instruction.
+        self.loop_start = NONE;
         // Control reaches the end: from above, by a branch, or because there is no else.
         let no_else = matches!(control.kind, Kind::If(_)) && control.reachable;
         let meets = no_else || control.branched_to && control.kind != Kind::Loop;
@@ -276,7 +283,7 @@ impl<'m> Translator<'_, 'm> {
             self.pop_to(0);
             self.acc_lost();
             self.bind(control.label);
-            self.append(Inst::new(Family::Return.fixed()));
+            self.append_leave();
         }
         self.settle_fuel();
         self.settle_last();

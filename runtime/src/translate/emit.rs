@@ -20,12 +20,17 @@ pub(super) struct Last {
     pub(super) negated: bool,
 }
 
+/// Operands of a form, result included.
+const MAX_OPERANDS: usize = 5;
+
 /// The operands of an instruction, in the order of its form, as they go into its fields.
+#[derive(Clone)]
 pub(super) struct Fields {
-    key: FormKey,
-    slots: usize,
-    imms: usize,
     inst: Inst,
+    /// 32-bit immediates so far, the row's own first.
+    imms: usize,
+    operands: [(Class, [i16; 3]); MAX_OPERANDS],
+    count: usize,
 }
 
 impl Fields {
@@ -34,44 +39,83 @@ impl Fields {
         let mut inst = Inst::new(Op(0));
         inst.imm32[..imm32.len()].copy_from_slice(imm32);
         Self {
-            key: FormKey::EMPTY,
-            slots: 0,
-            imms: imm32.len(),
             inst,
+            imms: imm32.len(),
+            operands: [(Class::A, [0; 3]); MAX_OPERANDS],
+            count: 0,
         }
     }
 
     pub(super) fn acc(&mut self) {
-        self.class(Class::A);
+        self.operand(Class::A, [0; 3]);
     }
 
     pub(super) fn imm32(&mut self, imm: u32) {
-        self.class(Class::I);
+        self.operand(Class::I, [0; 3]);
         self.inst.imm32[self.imms] = imm;
         self.imms += 1;
     }
 
+    /// Changes one of the row's own 32-bit immediates.
+    pub(super) fn set_imm32(&mut self, n: usize, imm: u32) {
+        self.inst.imm32[n] = imm;
+    }
+
     pub(super) fn imm64(&mut self, imm: u64) {
-        self.class(Class::W);
+        self.operand(Class::W, [0; 3]);
         self.inst.imm64 = imm;
     }
 
-    fn slot(&mut self, offset: i16) {
-        self.class(Class::S);
-        self.inst.slots[self.slots] = offset;
-        self.slots += 1;
+    /// An operand with these slot fields.
+    pub(super) fn operand(&mut self, class: Class, slots: [i16; 3]) {
+        self.operands[self.count] = (class, slots);
+        self.count += 1;
     }
 
-    fn class(&mut self, class: Class) {
-        self.key = self.key.with(class);
+    fn key(&self) -> FormKey {
+        let operands = self.operands[..self.count].iter();
+        operands.fold(FormKey::EMPTY, |key, (class, _)| key.with(*class))
+    }
+
+    /// The operands so far.
+    pub(super) fn operands(&self) -> &[(Class, [i16; 3])] {
+        &self.operands[..self.count]
+    }
+
+    /// The first immediate of an operand.
+    pub(super) fn operand_imm32(&self) -> u32 {
+        self.inst.imm32[0]
     }
 
     /// The instruction of `family` with these operands.
-    pub(super) fn inst(&self, family: Family) -> Inst {
-        let op = family
-            .form_by_key(self.key)
-            .unwrap_or_else(|| panic!("{family:?} has no form {:?}", self.key));
-        Inst { op, ..self.inst }
+    pub(super) fn inst(self, family: Family) -> Inst {
+        let key = self.key();
+        self.try_inst(family)
+            .unwrap_or_else(|| panic!("{family:?} has no form {key:?}"))
+    }
+
+    /// The same, if there is one. A pinned local is taken from its slot, which has the same value, where no form takes
+    /// it from its register.
+    pub(super) fn try_inst(mut self, family: Family) -> Option<Inst> {
+        let mut op = family.form_by_key(self.key());
+        for i in 0..self.count {
+            if op.is_some() {
+                break;
+            }
+            if self.operands[i].0 == Class::L {
+                self.operands[i].0 = Class::S;
+                op = family.form_by_key(self.key());
+            }
+        }
+        let op = op?;
+        let mut at = 0;
+        for (class, slots) in &self.operands[..self.count] {
+            for slot in &slots[..class.slots() as usize] {
+                self.inst.slots[at] = *slot;
+                at += 1;
+            }
+        }
+        Some(Inst { op, ..self.inst })
     }
 }
 
@@ -107,6 +151,7 @@ impl Translator<'_, '_> {
         let position = self.encoder.position();
         self.encoder.emit(&inst);
         self.scratch = 0;
+        self.before = self.last.map(|last| (last.position, last.inst));
         self.last = Some(Last {
             inst,
             position,
@@ -132,6 +177,13 @@ impl Translator<'_, '_> {
     /// Takes the last instruction away again.
     pub(super) fn take_last(&mut self) -> Option<Inst> {
         let last = self.last.take()?;
+        // Whoever used the result of the one before has it.
+        self.last = self.before.take().map(|(position, inst)| Last {
+            inst,
+            position,
+            result: None,
+            negated: false,
+        });
         self.encoder.truncate(last.position);
         if let Some(bank) = last.result {
             self.producers[bank as usize] = None;
@@ -201,10 +253,19 @@ impl Translator<'_, '_> {
         }
     }
 
+    /// Is the slot at `offset` that of the pinned local of `bank`?
+    pub(super) fn is_pinned(&self, offset: i32, bank: Bank) -> bool {
+        self.pins[bank as usize] == Some(offset)
+    }
+
     /// Adds an operand that is in a slot.
-    pub(super) fn field_slot(&mut self, fields: &mut Fields, offset: i32) -> Step {
+    pub(super) fn field_slot(&mut self, fields: &mut Fields, offset: i32, bank: Bank) -> Step {
         let slot = self.source(offset)?;
-        fields.slot(slot);
+        let class = match self.is_pinned(offset, bank) {
+            true => Class::L,
+            false => Class::S,
+        };
+        fields.operand(class, [slot, 0, 0]);
         Ok(())
     }
 
@@ -212,11 +273,12 @@ impl Translator<'_, '_> {
     pub(super) fn field(&mut self, fields: &mut Fields, operand: Operand) -> Step {
         match operand.arg {
             Arg::Acc | Arg::AccAndSlot(_) => fields.acc(),
-            Arg::Slot(offset) => self.field_slot(fields, offset)?,
+            Arg::Slot(offset) => self.field_slot(fields, offset, Bank::of(operand.ty))?,
             Arg::Const(bits) => {
                 self.store_const(operand.own, bits)?;
-                self.field_slot(fields, operand.own)?;
+                self.field_slot(fields, operand.own, Bank::of(operand.ty))?;
             }
+            Arg::Sum(..) => unreachable!("sums are settled before they are used"),
         }
         Ok(())
     }
@@ -252,31 +314,35 @@ impl Translator<'_, '_> {
     }
 
     /// `inst`, whose result goes to the accumulator, with the slot at `offset` as its destination as well.
-    fn with_slot(inst: Inst, offset: i32) -> Option<Inst> {
+    fn with_slot(&self, inst: Inst, bank: Bank, offset: i32) -> Option<Inst> {
         let near = Self::near(offset)?;
-        let form = inst.op.form();
-        let (Class::A, operands) = form.split_last()? else {
+        let (Class::A, operands) = inst.op.form().split_last()? else {
             return None;
         };
-        let op = inst
-            .op
-            .family()
-            .form_by_key(inst.op.key().with_slot_last())?;
+        let class = match self.is_pinned(offset, bank) {
+            true => Class::D,
+            false => Class::S,
+        };
+        let family = inst.op.family();
+        let op = family.form_by_key(inst.op.key().with_last(class))?;
         let mut inst = Inst { op, ..inst };
-        let slots = operands.iter().filter(|class| **class == Class::S);
-        inst.slots[slots.count()] = near;
+        let slots: u8 = operands.iter().map(|class| class.slots()).sum();
+        inst.slots[slots as usize] = near;
         Some(inst)
     }
 
     /// Makes the last instruction write its result to the slot at `offset` as well, if it can.
     fn retarget(&mut self, bank: Bank, offset: i32) -> bool {
         self.settle_last();
-        if let Some(last) = self.last
+        if self.fusion
+            && let Some(last) = self.last
             && last.result == Some(bank)
-            && let Some(inst) = Self::with_slot(last.inst, offset)
+            && let Some(inst) = self.with_slot(last.inst, bank, offset)
         {
+            let before = self.before;
             self.encoder.truncate(last.position);
             self.append_raw(inst);
+            self.before = before;
             self.producers[bank as usize] = None;
             return true;
         }
@@ -292,7 +358,10 @@ impl Translator<'_, '_> {
         let Some((position, inst)) = self.producers[bank as usize].take() else {
             return false;
         };
-        let Some(with_slot) = Self::with_slot(inst, offset) else {
+        if !self.fusion {
+            return false;
+        }
+        let Some(with_slot) = self.with_slot(inst, bank, offset) else {
             return false;
         };
         let grown = self.encoder.replace(position, inst.op, &with_slot);
@@ -302,6 +371,14 @@ impl Translator<'_, '_> {
 
     /// Notes that the code after the cell at `position` has moved.
     fn moved(&mut self, position: u32, grown: u32) {
+        if let Some((before, _)) = &mut self.before {
+            if *before == position {
+                // It is another instruction now.
+                self.before = None;
+            } else {
+                *before += if *before > position { grown } else { 0 };
+            }
+        }
         if let Some(last) = &mut self.last {
             last.position += if last.position > position { grown } else { 0 };
         }
@@ -333,7 +410,11 @@ impl Translator<'_, '_> {
         let bank = Bank::of(ty);
         if self.retarget(bank, offset) {
             self.wrote_slot(offset);
-            self.acc[bank as usize] = AccState::Slot(offset);
+            self.acc[bank as usize] = match self.is_pinned(offset, bank) {
+                // It went past the accumulator.
+                true => AccState::Empty,
+                false => AccState::Slot(offset),
+            };
             return Ok(());
         }
         self.move_acc(ty, offset)
@@ -345,12 +426,16 @@ impl Translator<'_, '_> {
         fields.acc();
         let far = match Self::near(offset) {
             Some(near) => {
-                fields.slot(near);
+                let class = match self.is_pinned(offset, Bank::of(ty)) {
+                    true => Class::D,
+                    false => Class::S,
+                };
+                fields.operand(class, [near, 0, 0]);
                 None
             }
             None => {
                 let scratch = self.scratch()?;
-                fields.slot(scratch);
+                fields.operand(Class::S, [scratch, 0, 0]);
                 Some(scratch)
             }
         };
@@ -361,6 +446,39 @@ impl Translator<'_, '_> {
         }
         self.wrote_slot(offset);
         self.acc[Bank::of(ty) as usize] = AccState::Slot(offset);
+        Ok(())
+    }
+
+    /// Puts a constant, or what is in a slot, into the pinned local whose slot is at `offset`. The accumulators
+    /// stay as they are.
+    pub(super) fn load_pinned(&mut self, value: Operand, offset: i32) -> Step {
+        let mut fields = Fields::new(&[]);
+        match value.arg {
+            Arg::Const(bits) => match fits_imm32(bits, value.ty) {
+                Some(imm) => fields.imm32(imm),
+                None => fields.imm64(bits),
+            },
+            Arg::Slot(from) => {
+                let from = self.source(from)?;
+                fields.operand(Class::S, [from, 0, 0]);
+            }
+            _ => unreachable!("only constants and slots are loaded"),
+        }
+        let near = Self::near(offset).expect("pinned locals are near");
+        fields.operand(Class::D, [near, 0, 0]);
+        self.append(fields.inst(Family::move_of(value.ty)));
+        self.wrote_slot(offset);
+        Ok(())
+    }
+
+    /// Stores the sum of a slot and a constant in another slot. The accumulators stay as they are.
+    pub(super) fn slot_add(&mut self, to: i32, from: i32, imm: i32) -> Step {
+        let near = |offset| Self::near(offset).ok_or(Stop::FarSlot);
+        let mut inst = Inst::new(Family::SlotAdd.fixed());
+        inst.slots[..2].copy_from_slice(&[near(to)?, near(from)?]);
+        inst.imm32[0] = imm as u32;
+        self.append(inst);
+        self.wrote_slot(to);
         Ok(())
     }
 
@@ -418,7 +536,7 @@ impl Translator<'_, '_> {
         {
             self.take_last();
             inst.op = Family::Copy2.fixed();
-            inst.slots = [before.slots[0], before.slots[1], to, from];
+            inst.slots[..4].copy_from_slice(&[before.slots[0], before.slots[1], to, from]);
         }
         self.append(inst);
     }

@@ -6,31 +6,89 @@ use super::{
     stack::{Arg, Bank, Operand},
 };
 use crate::{
-    ir::{Family, Inst},
+    ir::{Family, Inst, Operand as Class},
     types::ValType,
 };
 
 impl Translator<'_, '_> {
-    /// The effective address of a constant address: it goes where the offset is, if it fits.
-    fn constant_address(address: Operand, offset: u32) -> Option<u32> {
+    /// Adds an address, for a row whose first immediate is the offset. What makes the address is taken out of the
+    /// code if the instruction can do it by itself.
+    fn address(&mut self, fields: &mut Fields, address: Operand, offset: u32) -> Step {
         match address.arg {
-            Arg::Const(bits) => (bits as u32).checked_add(offset),
-            _ => None,
+            // A constant address goes where the offset is, if it fits.
+            Arg::Const(bits) if (bits as u32).checked_add(offset).is_some() => {
+                fields.set_imm32(0, 0);
+                fields.imm32(bits as u32 + offset);
+                Ok(())
+            }
+            Arg::Sum(base, plus) => {
+                debug_assert_eq!(offset, 0);
+                fields.set_imm32(0, plus as u32);
+                let slot = self.source(base)?;
+                let class = match self.is_pinned(base, Bank::Int) {
+                    true => Class::R,
+                    false => Class::P,
+                };
+                fields.operand(class, [slot, 0, 0]);
+                Ok(())
+            }
+            Arg::Acc if let Some((class, slots)) = self.take_addition() => {
+                fields.operand(class, slots);
+                Ok(())
+            }
+            _ => self.field(fields, address),
         }
     }
 
+    /// Takes the last instruction out of the code if it has made the address that was popped as a sum of two
+    /// operands, or by shifting one, and gives them.
+    fn take_addition(&mut self) -> Option<(Class, [i16; 3])> {
+        let last = self.last.filter(|_| self.fusion && !self.window)?;
+        if last.result != Some(Bank::Int) || last.negated {
+            return None;
+        }
+        let [a, b, ..] = last.inst.slots;
+        let by = (last.inst.imm32[0] & 31) as i16;
+        let pinned = |slot: i16| self.is_pinned(slot.into(), Bank::Int);
+        let sum = match (last.inst.op.family(), last.inst.op.form()) {
+            // The low half of an i64 sum is the sum of the low halves.
+            (Family::I64Add, _) if !self.encoder.shared_acc() => return None,
+            (Family::I32Add | Family::I64Add, form) => match form {
+                [Class::S, Class::S, Class::A] => (Class::X, [a, b, 0]),
+                [Class::A, Class::S, Class::A] => (Class::Y, [a, 0, 0]),
+                [Class::S, Class::L, Class::A] => (Class::M, [a, 0, 0]),
+                [Class::A, Class::L, Class::A] => (Class::N, [0; 3]),
+                _ => return None,
+            },
+            (Family::I32ShlAdd, form) => match form {
+                [Class::S, Class::I, Class::S, Class::A] if pinned(b) => (Class::G, [a, by, 0]),
+                [Class::S, Class::I, Class::S, Class::A] => (Class::E, [b, a, by]),
+                [Class::A, Class::I, Class::S, Class::A] if pinned(a) => (Class::H, [by, 0, 0]),
+                [Class::A, Class::I, Class::S, Class::A] => (Class::V, [a, by, 0]),
+                [Class::L, Class::I, Class::S, Class::A] => (Class::J, [a, by, 0]),
+                _ => return None,
+            },
+            (Family::I32Shl, form) => match form {
+                [Class::S, Class::I, Class::A] => (Class::K, [a, by, 0]),
+                [Class::A, Class::I, Class::A] => (Class::O, [by, 0, 0]),
+                [Class::L, Class::I, Class::A] => (Class::Q, [by, 0, 0]),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        self.take_last();
+        Some(sum)
+    }
+
     pub(super) fn load(&mut self, family: Family, memarg: wasmparser::MemArg, ty: ValType) -> Step {
-        let address = self.pop();
         // Offsets of 32-bit memories have 32 bits: the validator checked that.
         let offset = memarg.offset as u32;
-        let mut fields = Fields::new(&[offset]);
-        match Self::constant_address(address, offset) {
-            Some(effective) => {
-                fields = Fields::new(&[0]);
-                fields.imm32(effective);
-            }
-            None => self.field(&mut fields, address)?,
+        if offset != 0 {
+            self.settle_sums(1)?;
         }
+        let address = self.pop();
+        let mut fields = Fields::new(&[offset]);
+        self.address(&mut fields, address, offset)?;
         self.append_result(family, fields, ty)
     }
 
@@ -41,10 +99,13 @@ impl Translator<'_, '_> {
         in_acc: Option<Family>,
         memarg: wasmparser::MemArg,
     ) -> Step {
+        let offset = memarg.offset as u32;
+        self.settle_sums(1)?;
+        if offset != 0 {
+            self.settle_sums(2)?;
+        }
         let mut value = self.pop();
         let mut address = self.pop();
-        let offset = memarg.offset as u32;
-        let constant = Self::constant_address(address, offset);
         // An integer address and value cannot both be in the one accumulator.
         if Bank::of(value.ty) == Bank::Int && value.in_acc() && address.in_acc() {
             let other = if value.arg == Arg::Acc {
@@ -66,17 +127,26 @@ impl Translator<'_, '_> {
             },
             _ => None,
         };
-        let mut fields = Fields::new(&[if constant.is_some() { 0 } else { offset }]);
-        match constant {
-            Some(effective) => fields.imm32(effective),
-            None => self.field(&mut fields, address)?,
-        }
+        let mut fields = Fields::new(&[offset]);
+        self.address(&mut fields, address, offset)?;
         match imm {
             Some(imm) => fields.imm32(imm),
-            None => self.field(&mut fields, value)?,
+            None => self.bits(&mut fields, value)?,
         }
         self.append(fields.inst(family));
         Ok(())
+    }
+
+    /// Adds a value for a row that takes a float's bits as an integer's, unless they are in the accumulator.
+    fn bits(&mut self, fields: &mut Fields, value: Operand) -> Step {
+        match value.arg {
+            Arg::Slot(offset) if Bank::of(value.ty) != Bank::Int => {
+                let slot = self.source(offset)?;
+                fields.operand(Class::S, [slot, 0, 0]);
+                Ok(())
+            }
+            _ => self.field(fields, value),
+        }
     }
 
     pub(super) fn global_get(&mut self, index: u32) -> Step {
@@ -91,6 +161,10 @@ impl Translator<'_, '_> {
     }
 
     pub(super) fn global_set(&mut self, index: u32) -> Step {
+        if self.global_sum(index) {
+            return Ok(());
+        }
+        self.settle_sums(1)?;
         let value = self.pop();
         let mut fields = Fields::new(&[index]);
         // As for stores: a float's bits are an integer's, except in the accumulator.
@@ -109,10 +183,46 @@ impl Translator<'_, '_> {
         };
         match imm {
             Some(imm) => fields.imm32(imm),
-            None => self.field(&mut fields, value)?,
+            None => self.bits(&mut fields, value)?,
         }
         self.append(fields.inst(family));
         Ok(())
+    }
+
+    /// `global.set` of a sum that is still to be made, or of one that was made of the same global: as with a stack
+    /// pointer in the linear memory. `false` if it is neither.
+    fn global_sum(&mut self, index: u32) -> bool {
+        let value = self.peek();
+        if let (Arg::Sum(base, plus), ValType::I32) = (value.arg, value.ty)
+            && let Some(base) = Self::near(base)
+        {
+            self.pop();
+            let mut inst = Inst::new(Family::GlobalSetSum.fixed());
+            inst.slots[0] = base;
+            inst.imm32[..2].copy_from_slice(&[index, plus as u32]);
+            self.append(inst);
+            return true;
+        }
+        let Some(last) = self.last.filter(|last| {
+            last.inst.op.family() == Family::GlobalGetAdd && last.inst.imm32[0] == index
+        }) else {
+            return false;
+        };
+        let is_it = match (value.arg, last.inst.op.form()) {
+            (Arg::Acc, [Class::A]) => last.result == Some(Bank::Int),
+            (Arg::Slot(at) | Arg::AccAndSlot(at), [Class::S | Class::D]) => {
+                Self::near(at) == Some(last.inst.slots[0])
+            }
+            _ => false,
+        };
+        if is_it {
+            self.pop();
+            self.take_last();
+            let op = Family::GlobalUpdate.form(last.inst.op.form());
+            let op = op.expect("both rows have the same forms");
+            self.append(Inst { op, ..last.inst });
+        }
+        is_it
     }
 
     /// An instruction without operands on the stack whose result, if any, goes to the accumulator.

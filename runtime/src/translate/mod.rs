@@ -12,6 +12,9 @@
 //! - `stack`: entries, and which accumulator holds what
 //! - `emit`: writing instructions, and rewriting the last one
 //! - `control`, `branch`: blocks; branches and selects
+//! - `heads`: what loops begin with, for the branches back to them
+//! - `pair`: two operations in one instruction
+//! - `scan`, `pin`: which locals are worth a register of their own
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
 //! - `visit`: from Wasm's operators to these
 
@@ -19,12 +22,17 @@ mod branch;
 mod call;
 mod control;
 mod emit;
+mod heads;
 mod memory;
 mod numeric;
+mod pair;
+mod pin;
+mod scan;
 mod stack;
 mod visit;
 
 use alloc::vec::Vec as Map;
+use core::ops::Range;
 
 use bumpalo::{Bump, collections::Vec};
 use wasmparser::BinaryReaderError;
@@ -32,12 +40,13 @@ use wasmparser::BinaryReaderError;
 use crate::{
     Error, Result,
     exec::HEADER,
-    ir::{Encoder, Inst, encode::Naming},
+    ir::{Encoder, Inst, Label, encode::Naming},
     module::{ModuleInner, val_type},
     types::{FuncType, ValType},
 };
 use control::Control;
 use emit::Last;
+use heads::Head;
 use stack::{AccState, Entry, NONE};
 
 /// For each instruction, in order: its offset in the code, and the offset of its operator in the module.
@@ -124,16 +133,25 @@ struct Translator<'a, 'm> {
     index: u32,
     encoder: Encoder<'a>,
     locals: Vec<'a, Local>,
-    /// Slots that `Enter` sets to zero: from `sp` to the end of the locals.
-    zeroed: u32,
+    /// Slots from `sp` to the end of the locals, and of what is saved beside them.
+    local_slots: u32,
+    /// Those of them that `Enter` sets to zero.
+    zeroed: Range<u32>,
     stack: Vec<'a, Entry>,
     /// Slots of all entries.
     height: u32,
     /// Entries below this index are neither locals nor accumulators.
     settled: usize,
     controls: Vec<'a, Control<'m>>,
+    /// Where the innermost loop begins, until its first instruction is known.
+    loop_start: u32,
+    heads: Vec<'a, Head>,
+    /// Labels of the `br_table`s among them; none for those that need values moved.
+    tables: Vec<'a, Option<Label>>,
     acc: [AccState; 3],
     last: Option<Last>,
+    /// The instruction before the last one, if no branch leads between them.
+    before: Option<(u32, Inst)>,
     /// For each accumulator, where the instruction is that left its content there alone.
     producers: [Option<(u32, Inst)>; 3],
     map: Option<OffsetMap>,
@@ -143,6 +161,12 @@ struct Translator<'a, 'm> {
     window: bool,
     scratch: u32,
     reachable: bool,
+    /// See [`Config::fusion`](crate::Config::fusion).
+    fusion: bool,
+    /// For each accumulator's bank, the slot of the local that is pinned.
+    pins: [Option<i32>; 3],
+    /// If any is: the first of three slots for what the caller had pinned.
+    saved_pins: Option<i16>,
     /// With metering: the `Fuel` instruction that the operators now count for.
     fuel: Option<(u32, u32)>,
 }
@@ -172,19 +196,27 @@ impl<'a, 'm> Translator<'a, 'm> {
             index,
             encoder: Encoder::new(arena, naming),
             locals,
-            zeroed: if window { WINDOW_SLOTS } else { 0 },
+            local_slots: if window { WINDOW_SLOTS } else { 0 },
+            zeroed: 0..0,
             stack: Vec::new_in(arena),
             height: 0,
             settled: 0,
             controls: Vec::new_in(arena),
+            loop_start: NONE,
+            heads: Vec::new_in(arena),
+            tables: Vec::new_in(arena),
             acc: [AccState::Empty; 3],
             last: None,
+            before: None,
             producers: [None; 3],
             map: None,
             frame: 0,
             window,
             scratch: 0,
             reachable: true,
+            fusion: module.engine().config().fusion,
+            pins: [None; 3],
+            saved_pins: None,
             fuel: None,
         }
     }
@@ -192,6 +224,9 @@ impl<'a, 'm> Translator<'a, 'm> {
     fn run(mut self) -> Step<Function<'a>> {
         let body = self.module.func_body(self.index);
         self.declare_locals(&body)?;
+        self.survey_locals(&body)?;
+        // `Enter` works in steps of four slots.
+        self.frame = 8 * (u64::from(self.local_slots) + 3);
         self.begin_function();
         let mut operators = body.get_operators_reader()?;
         while !self.controls.is_empty() {
@@ -225,17 +260,15 @@ impl<'a, 'm> Translator<'a, 'm> {
             let (count, ty) = group?;
             let ty = val_type(ty);
             for _ in 0..count {
-                let offset = (8 * self.zeroed) as i32;
+                let offset = (8 * self.local_slots) as i32;
                 self.locals.push(Local {
                     offset,
                     ty,
                     newest: NONE,
                 });
-                self.zeroed += ty.slots();
+                self.local_slots += ty.slots();
             }
         }
-        // `Enter` works in steps of four slots.
-        self.frame = 8 * u64::from(self.zeroed.next_multiple_of(4));
         Ok(())
     }
 }

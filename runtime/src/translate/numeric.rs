@@ -24,6 +24,10 @@ pub(super) enum Order {
 impl Translator<'_, '_> {
     /// An operation on two operands, the result of which has type `out`.
     pub(super) fn binary(&mut self, family: Family, order: Order, out: ValType) -> Step {
+        if self.add_later(family) {
+            return Ok(());
+        }
+        self.settle_sums(2)?;
         let mut b = self.pop();
         let mut a = self.pop();
         let (mut family, mut order) = (family, order);
@@ -50,7 +54,11 @@ impl Translator<'_, '_> {
             }
         }
         // Constants go last and the accumulator first, if that is the same.
-        if matches!(a.arg, Arg::Const(_)) || b.in_acc() {
+        // A pinned local goes second, but before a constant.
+        let bank = Bank::of(a.ty);
+        let pinned =
+            matches!((a.arg, b.arg), (Arg::Slot(a), Arg::Slot(_)) if self.is_pinned(a, bank));
+        if matches!(a.arg, Arg::Const(_)) || b.in_acc() || pinned {
             match order {
                 Order::Commutes => core::mem::swap(&mut a, &mut b),
                 Order::Mirrors(mirror) => {
@@ -60,11 +68,40 @@ impl Translator<'_, '_> {
                 Order::Fixed => {}
             }
         }
+        if let Some((pair, fields)) = self.fuse(family, a, b)? {
+            return self.append_result(pair, fields, out);
+        }
         let wide = order != Order::Fixed || a.ty == ValType::F64;
         let mut fields = Fields::new(&[]);
         self.field_or_const(&mut fields, a, wide)?;
         self.field_or_const(&mut fields, b, wide)?;
         self.append_result(family, fields, out)
+    }
+
+    /// Leaves the addition of a constant to a slot to the instruction that uses the sum: see `push_sum`. `false` if it
+    /// is none.
+    fn add_later(&mut self, family: Family) -> bool {
+        let [.., first, second] = self.stack[..] else {
+            return false;
+        };
+        let Content::Const(bits) = second.content else {
+            return false;
+        };
+        let imm = match family {
+            Family::I32Add => Some(bits as i32),
+            Family::I32Sub => Some((bits as i32).wrapping_neg()),
+            Family::I64Add => i32::try_from(bits as i64).ok(),
+            Family::I64Sub => i32::try_from((bits as i64).wrapping_neg()).ok(),
+            _ => None,
+        };
+        let Some(imm) = imm else { return false };
+        if !self.can_sum(first, imm) {
+            return false;
+        }
+        self.pop();
+        self.pop();
+        self.push_sum(first, imm);
+        true
     }
 
     /// Adds an operand; constants become immediates where they fit, 64-bit ones only if `wide`.
@@ -82,6 +119,7 @@ impl Translator<'_, '_> {
 
     /// An operation on one operand.
     pub(super) fn unary(&mut self, family: Family, out: ValType) -> Step {
+        self.settle_sums(1)?;
         let operand = self.pop();
         let mut fields = Fields::new(&[]);
         self.field(&mut fields, operand)?;
@@ -100,7 +138,7 @@ impl Translator<'_, '_> {
 
     /// `i64.extend_i32_s` and `i64.extend_i32_u`. The result of a comparison has 64 bits already.
     pub(super) fn extend(&mut self, family: Family) -> Step {
-        if self.encoder.shared_acc() && self.comparison_on_top(false).is_some() {
+        if self.fusion && self.encoder.shared_acc() && self.comparison_on_top(false).is_some() {
             self.retype(ValType::I64);
             return Ok(());
         }
@@ -125,7 +163,7 @@ impl Translator<'_, '_> {
             result: Some(Bank::Int),
             negated: false,
             ..
-        }) = self.last
+        }) = self.last.filter(|_| self.fusion)
         else {
             return None;
         };
@@ -181,7 +219,7 @@ impl Translator<'_, '_> {
 
 /// Rows that belong together.
 macro_rules! comparisons {
-    ($($compare:ident $mirror:ident $branch:ident $negation:ident;)*) => {
+    ($($ty:ident $compare:ident $mirror:ident $branch:ident $negation:ident;)*) => {
         impl Family {
             /// The comparison with its operands exchanged.
             pub(super) fn mirror(self) -> Self {
@@ -196,6 +234,22 @@ macro_rules! comparisons {
                 match self {
                     $(Self::$compare => Some(Self::$branch),)*
                     _ => None,
+                }
+            }
+
+            /// The type of what a branch compares.
+            pub(super) fn compared_type(self) -> ValType {
+                match self {
+                    $(Self::$branch => ValType::$ty,)*
+                    _ => ValType::I32,
+                }
+            }
+
+            /// The branch on the comparison with exchanged operands.
+            pub(super) fn mirrored_branch(self) -> Self {
+                match self {
+                    $(Self::$branch => Self::$mirror.branch().unwrap_or(self),)*
+                    other => other,
                 }
             }
 
@@ -219,37 +273,37 @@ macro_rules! comparisons {
 }
 
 comparisons! {
-    I32Eq I32Eq BrI32Eq BrI32Ne;
-    I32Ne I32Ne BrI32Ne BrI32Eq;
-    I32LtS I32GtS BrI32LtS BrI32GeS;
-    I32LtU I32GtU BrI32LtU BrI32GeU;
-    I32GtS I32LtS BrI32GtS BrI32LeS;
-    I32GtU I32LtU BrI32GtU BrI32LeU;
-    I32LeS I32GeS BrI32LeS BrI32GtS;
-    I32LeU I32GeU BrI32LeU BrI32GtU;
-    I32GeS I32LeS BrI32GeS BrI32LtS;
-    I32GeU I32LeU BrI32GeU BrI32LtU;
-    I64Eq I64Eq BrI64Eq BrI64Ne;
-    I64Ne I64Ne BrI64Ne BrI64Eq;
-    I64LtS I64GtS BrI64LtS BrI64GeS;
-    I64LtU I64GtU BrI64LtU BrI64GeU;
-    I64GtS I64LtS BrI64GtS BrI64LeS;
-    I64GtU I64LtU BrI64GtU BrI64LeU;
-    I64LeS I64GeS BrI64LeS BrI64GtS;
-    I64LeU I64GeU BrI64LeU BrI64GtU;
-    I64GeS I64LeS BrI64GeS BrI64LtS;
-    I64GeU I64LeU BrI64GeU BrI64LtU;
-    F32Eq F32Eq BrF32Eq BrF32Ne;
-    F32Ne F32Ne BrF32Ne BrF32Eq;
-    F32Lt F32Gt BrF32Lt BrF32NotLt;
-    F32Gt F32Lt BrF32Gt BrF32NotGt;
-    F32Le F32Ge BrF32Le BrF32NotLe;
-    F32Ge F32Le BrF32Ge BrF32NotGe;
-    F64Eq F64Eq BrF64Eq BrF64Ne;
-    F64Ne F64Ne BrF64Ne BrF64Eq;
-    F64Lt F64Gt BrF64Lt BrF64NotLt;
-    F64Gt F64Lt BrF64Gt BrF64NotGt;
-    F64Le F64Ge BrF64Le BrF64NotLe;
-    F64Ge F64Le BrF64Ge BrF64NotGe;
-    I32And I32And BrI32And BrI32Nand;
+    I32 I32Eq I32Eq BrI32Eq BrI32Ne;
+    I32 I32Ne I32Ne BrI32Ne BrI32Eq;
+    I32 I32LtS I32GtS BrI32LtS BrI32GeS;
+    I32 I32LtU I32GtU BrI32LtU BrI32GeU;
+    I32 I32GtS I32LtS BrI32GtS BrI32LeS;
+    I32 I32GtU I32LtU BrI32GtU BrI32LeU;
+    I32 I32LeS I32GeS BrI32LeS BrI32GtS;
+    I32 I32LeU I32GeU BrI32LeU BrI32GtU;
+    I32 I32GeS I32LeS BrI32GeS BrI32LtS;
+    I32 I32GeU I32LeU BrI32GeU BrI32LtU;
+    I64 I64Eq I64Eq BrI64Eq BrI64Ne;
+    I64 I64Ne I64Ne BrI64Ne BrI64Eq;
+    I64 I64LtS I64GtS BrI64LtS BrI64GeS;
+    I64 I64LtU I64GtU BrI64LtU BrI64GeU;
+    I64 I64GtS I64LtS BrI64GtS BrI64LeS;
+    I64 I64GtU I64LtU BrI64GtU BrI64LeU;
+    I64 I64LeS I64GeS BrI64LeS BrI64GtS;
+    I64 I64LeU I64GeU BrI64LeU BrI64GtU;
+    I64 I64GeS I64LeS BrI64GeS BrI64LtS;
+    I64 I64GeU I64LeU BrI64GeU BrI64LtU;
+    F32 F32Eq F32Eq BrF32Eq BrF32Ne;
+    F32 F32Ne F32Ne BrF32Ne BrF32Eq;
+    F32 F32Lt F32Gt BrF32Lt BrF32NotLt;
+    F32 F32Gt F32Lt BrF32Gt BrF32NotGt;
+    F32 F32Le F32Ge BrF32Le BrF32NotLe;
+    F32 F32Ge F32Le BrF32Ge BrF32NotGe;
+    F64 F64Eq F64Eq BrF64Eq BrF64Ne;
+    F64 F64Ne F64Ne BrF64Ne BrF64Eq;
+    F64 F64Lt F64Gt BrF64Lt BrF64NotLt;
+    F64 F64Gt F64Lt BrF64Gt BrF64NotGt;
+    F64 F64Le F64Ge BrF64Le BrF64NotLe;
+    F64 F64Ge F64Le BrF64Ge BrF64NotGe;
+    I32 I32And I32And BrI32And BrI32Nand;
 }

@@ -1,7 +1,7 @@
 //! The operand stack: what each entry is, and which accumulator holds what.
 
-use super::{Local, Step, Translator};
-use crate::types::ValType;
+use super::{Local, Step, Translator, emit::Fields};
+use crate::{ir::Family, types::ValType};
 
 /// No entry.
 pub(super) const NONE: u32 = u32::MAX;
@@ -9,15 +9,17 @@ pub(super) const NONE: u32 = u32::MAX;
 /// What an entry of the operand stack is now.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    /// A local's present value; written out before the local changes. With the next older entry of the
-    /// same local.
-    Local { index: u32, older: u32 },
+    /// A local's present value, plus a number; written out before the local changes. With the next older
+    /// entry of the same local.
+    Local { index: u32, older: u32, plus: i32 },
     /// A constant, in the form of a slot.
     Const(u64),
     /// The accumulator of its type, and nowhere else.
     Acc,
     /// Its own slot.
     Temp,
+    /// Its own slot plus a number.
+    TempPlus(i32),
 }
 
 /// An entry of the operand stack.
@@ -69,6 +71,8 @@ pub(super) enum Arg {
     Slot(i32),
     /// A constant.
     Const(u64),
+    /// The slot at this offset plus a number, which no instruction has added yet: for addresses.
+    Sum(i32, i32),
 }
 
 /// A popped entry with what is needed to put it somewhere else.
@@ -90,7 +94,7 @@ impl Operand {
 impl Translator<'_, '_> {
     /// Offset of the temporary slot `slot`, in bytes from `sp`.
     pub(super) fn temp_offset(&self, slot: u32) -> i32 {
-        (8 * (self.zeroed + slot)) as i32
+        (8 * (self.local_slots + slot)) as i32
     }
 
     /// Offset of an entry's own slot.
@@ -102,7 +106,7 @@ impl Translator<'_, '_> {
     pub(super) fn reserve(&mut self, slot: u32) {
         self.frame = self
             .frame
-            .max(8 * (u64::from(self.zeroed) + u64::from(slot)));
+            .max(8 * (u64::from(self.local_slots) + u64::from(slot)));
     }
 
     /// Pushes an entry.
@@ -125,7 +129,91 @@ impl Translator<'_, '_> {
         let local = &mut self.locals[index as usize];
         let older = core::mem::replace(&mut local.newest, entry);
         let ty = local.ty;
-        self.push(Content::Local { index, older }, ty);
+        let content = Content::Local {
+            index,
+            older,
+            plus: 0,
+        };
+        self.push(content, ty);
+    }
+
+    /// The number in the sum of an entry and `imm`, if that can wait: an address often is such a sum, and loads and
+    /// stores make it themselves.
+    fn sum_with(&self, entry: Entry, imm: i32) -> Option<i32> {
+        let plus = match entry.content {
+            _ if !self.fusion || self.window => return None,
+            Content::Local { plus, .. } | Content::TempPlus(plus) => plus,
+            Content::Temp => 0,
+            _ => return None,
+        };
+        match entry.ty {
+            ValType::I32 => Some(plus.wrapping_add(imm)),
+            // Beyond 32 bits it would be another number.
+            _ => plus.checked_add(imm),
+        }
+    }
+
+    pub(super) fn can_sum(&self, entry: Entry, imm: i32) -> bool {
+        self.sum_with(entry, imm).is_some()
+    }
+
+    /// Pushes the sum of an entry, which has just been popped from there, and `imm`, without an instruction.
+    pub(super) fn push_sum(&mut self, entry: Entry, imm: i32) {
+        let plus = self.sum_with(entry, imm).unwrap_or_default();
+        match entry.content {
+            Content::Local { index, .. } => {
+                self.push_local(index);
+                let top = self.stack.last_mut().expect("just pushed");
+                top.ty = entry.ty;
+                if let Content::Local { plus: sum, .. } = &mut top.content {
+                    *sum = plus;
+                }
+            }
+            _ if plus == 0 => self.push(Content::Temp, entry.ty),
+            _ => self.push(Content::TempPlus(plus), entry.ty),
+        }
+    }
+
+    /// Makes values of the sums among the last `count` entries, for an instruction that cannot add by itself.
+    pub(super) fn settle_sums(&mut self, count: usize) -> Step {
+        for entry in self.stack.len() - count..self.stack.len() {
+            let Entry { content, ty, .. } = self.stack[entry];
+            let Some((base, plus)) = self.sum(entry as u32) else {
+                continue;
+            };
+            self.spill(Bank::Int)?;
+            if let Content::Local { .. } = content {
+                self.unlink(entry as u32);
+            }
+            let family = match ty {
+                ValType::I32 => Family::I32Add,
+                _ => Family::I64Add,
+            };
+            let mut fields = Fields::new(&[]);
+            if self.acc[Bank::Int as usize] == AccState::Slot(base) {
+                fields.acc();
+            } else {
+                self.field_slot(&mut fields, base, Bank::Int)?;
+            }
+            fields.imm32(plus as u32);
+            fields.acc();
+            self.append(fields.inst(family));
+            self.mark_result(Bank::Int);
+            self.stack[entry].content = Content::Acc;
+            self.acc[Bank::Int as usize] = AccState::Entry(entry as u32);
+        }
+        Ok(())
+    }
+
+    /// If an entry is a sum that is still to be made: the offset of the slot, and the number.
+    pub(super) fn sum(&self, entry: u32) -> Option<(i32, i32)> {
+        match self.stack[entry as usize].content {
+            Content::Local { index, plus, .. } if plus != 0 => {
+                Some((self.locals[index as usize].offset, plus))
+            }
+            Content::TempPlus(plus) => Some((self.own_offset(entry), plus)),
+            _ => None,
+        }
     }
 
     /// Pushes the result that an instruction has just put into the accumulator.
@@ -150,10 +238,14 @@ impl Translator<'_, '_> {
             }
         };
         let arg = match entry.content {
-            Content::Local { index, .. } => at(self.locals[index as usize].offset),
+            Content::Local { index, plus: 0, .. } => at(self.locals[index as usize].offset),
+            Content::Local { index, plus, .. } => {
+                Arg::Sum(self.locals[index as usize].offset, plus)
+            }
             Content::Const(bits) => Arg::Const(bits),
             Content::Acc => Arg::Acc,
             Content::Temp => at(own),
+            Content::TempPlus(plus) => Arg::Sum(own, plus),
         };
         Operand {
             arg,
@@ -169,9 +261,9 @@ impl Translator<'_, '_> {
             self.height = entry.slot;
             self.settled = self.settled.min(self.stack.len());
             match entry.content {
-                Content::Local { index, older } => self.locals[index as usize].newest = older,
+                Content::Local { index, older, .. } => self.locals[index as usize].newest = older,
                 Content::Acc => self.acc[Bank::of(entry.ty) as usize] = AccState::Empty,
-                Content::Const(_) | Content::Temp => {}
+                Content::Const(_) | Content::Temp | Content::TempPlus(_) => {}
             }
         }
         operand
@@ -223,10 +315,15 @@ impl Translator<'_, '_> {
             Content::Temp => return Ok(()),
             Content::Acc => self.store_acc_in_own(ty, own)?,
             Content::Const(bits) => self.store_const(own, bits)?,
-            Content::Local { index, .. } => {
+            Content::Local { index, plus, .. } => {
                 self.unlink(entry);
-                self.copy(own, self.locals[index as usize].offset, ty)?;
+                let from = self.locals[index as usize].offset;
+                match plus {
+                    0 => self.copy(own, from, ty)?,
+                    _ => self.slot_add(own, from, plus)?,
+                }
             }
+            Content::TempPlus(plus) => self.slot_add(own, own, plus)?,
         }
         self.stack[entry as usize].content = Content::Temp;
         Ok(())
@@ -234,7 +331,7 @@ impl Translator<'_, '_> {
 
     /// Takes an entry that stands for a local out of the local's list.
     fn unlink(&mut self, entry: u32) {
-        let Content::Local { index, older } = self.stack[entry as usize].content else {
+        let Content::Local { index, older, .. } = self.stack[entry as usize].content else {
             return;
         };
         let mut at = self.locals[index as usize].newest;
@@ -277,7 +374,7 @@ impl Translator<'_, '_> {
         for entry in (first..self.stack.len()).rev() {
             if matches!(
                 self.stack[entry].content,
-                Content::Acc | Content::Local { .. }
+                Content::Acc | Content::Local { .. } | Content::TempPlus(_)
             ) {
                 self.materialise(entry as u32)?;
             }
@@ -314,6 +411,7 @@ impl Translator<'_, '_> {
 
     /// `local.set`, and `local.tee` without what it leaves on the stack.
     pub(super) fn set_local(&mut self, index: u32) -> Step {
+        self.settle_sums(1)?;
         let value = self.pop();
         let Local { offset, ty, .. } = self.locals[index as usize];
         // The same value again: a local set to itself.
@@ -326,9 +424,14 @@ impl Translator<'_, '_> {
         }
         match value.arg {
             Arg::Acc => self.store_acc(ty, offset),
+            Arg::Const(_) if self.is_pinned(offset, Bank::of(ty)) => {
+                self.load_pinned(value, offset)
+            }
             Arg::Const(bits) => self.store_const(offset, bits),
             Arg::AccAndSlot(_) => self.move_acc(ty, offset),
+            Arg::Slot(_) if self.is_pinned(offset, Bank::of(ty)) => self.load_pinned(value, offset),
             Arg::Slot(from) => self.copy(offset, from, ty),
+            Arg::Sum(..) => unreachable!("it was settled above"),
         }
     }
 }
