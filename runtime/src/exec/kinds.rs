@@ -370,13 +370,8 @@ impl<T: Typed, K: Src, L: Src, R: Src, D: Dst> Instr for Select<T, K, L, R, D> {
 }
 
 impl<T: ChooseOp, K: Src, L: Src, X: Src, Y: Src, D: Dst> Instr for Choose<T, K, L, X, Y, D> {
-    const FORMAT: Format = format_of::<T>(&[
-        K::OPERAND,
-        L::OPERAND,
-        X::OPERAND,
-        Y::OPERAND,
-        D::OPERAND,
-    ]);
+    const FORMAT: Format =
+        format_of::<T>(&[K::OPERAND, L::OPERAND, X::OPERAND, Y::OPERAND, D::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {

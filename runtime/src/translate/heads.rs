@@ -18,11 +18,7 @@ pub(super) enum Head {
     /// A test that leads to its target; the label is behind it.
     Test(Inst, Label),
     /// A `br_table` on the local whose slot is there; its labels are these of `Translator::tables`, the default last.
-    Table {
-        slot: i16,
-        first: usize,
-        len: usize,
-    },
+    Table { slot: i16, first: usize, len: usize },
 }
 
 impl Translator<'_, '_> {
@@ -44,7 +40,10 @@ impl Translator<'_, '_> {
         self.heads.push(head);
         // The loop is the innermost one that is open.
         let control = self.controls.iter_mut().rev();
-        if let Some(control) = control.into_iter().find(|control| control.kind == Kind::Loop) {
+        if let Some(control) = control
+            .into_iter()
+            .find(|control| control.kind == Kind::Loop)
+        {
             control.head = at;
         }
         self.loop_start = NONE;
@@ -104,7 +103,9 @@ impl Translator<'_, '_> {
                     family => family.negation(),
                 };
                 let fields = self.operands_now(&inst);
-                let again = self.count(family, &fields).or_else(|| fields.try_inst(family));
+                let again = self
+                    .count(family, &fields)
+                    .or_else(|| fields.try_inst(family));
                 let Some(mut again) = again else { return false };
                 again.target = behind;
                 self.append(again);

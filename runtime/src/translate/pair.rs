@@ -14,11 +14,20 @@ use crate::{
 /// The row for `second(first(x, y), z)`, or with `z` in front if `reversed`.
 fn pair_of(first: Family, second: Family, reversed: bool) -> Option<Family> {
     use Family::*;
-    let commutes = match second {
-        I32Add | I32And | I32Or | I32Xor | I64Add | I64And | I64Xor => true,
-        F32Add | F32Mul | F64Add | F64Mul => true,
-        _ => false,
-    };
+    let commutes = matches!(
+        second,
+        I32Add
+            | I32And
+            | I32Or
+            | I32Xor
+            | I64Add
+            | I64And
+            | I64Xor
+            | F32Add
+            | F32Mul
+            | F64Add
+            | F64Mul
+    );
     Some(match (first, second, reversed && !commutes) {
         (I32Shl, I32Add, false) => I32ShlAdd,
         (I32ShrU, I32And, false) => I32ShrUAnd,

@@ -86,7 +86,10 @@ impl Translator<'_, '_> {
         let slot = |pin: Option<i32>| pin.and_then(Self::near).unwrap_or(saved);
         let [int, f32, f64] = self.pins;
         inst.slots[..4].copy_from_slice(&[saved, slot(int), slot(f32), slot(f64)]);
-        if let Some(enter) = self.last.filter(|last| last.inst.op == Family::Enter.fixed()) {
+        if let Some(enter) = self
+            .last
+            .filter(|last| last.inst.op == Family::Enter.fixed())
+        {
             self.take_last();
             inst.op = Family::EnterPin.fixed();
             inst.slots[4] = enter.inst.slots[0];
