@@ -17,6 +17,8 @@ objdump --disassemble --demangle --no-show-raw-insn "${CARGO_TARGET_DIR:-target}
         bulk = "(Memory|Table)(Copy|Fill|Grow|Init)|DataDrop|ElemDrop"
         allowed = "::(" leaves "|" bulk ")>*$"
         moves = "Return(Many|Call|CallImported|CallIndirect)[>,]"
+        # Compact code needs registers more: its functions and handlers are found by numbers.
+        moves = moves "|backend::Compact,.*(Call|CallWith|CallIndirect|ReturnUnpin[IF0-9]*)[>,]"
     }
     /^[0-9a-f]+ <.*>:$/ {
         name = $0

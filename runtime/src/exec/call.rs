@@ -153,7 +153,7 @@ unsafe fn call_other<O: Instr, B: Backend, C: Class>(
     // SAFETY: `ctx` is live.
     unsafe {
         (*m.ctx).callee_sp = sp;
-        B::cold::<C, TakeCall>(m)
+        B::cold::<C, TakeCall<O>>(m)
     }
 }
 
@@ -208,7 +208,6 @@ fixed_ops! {
     CallImported = |m, Op| {
         let func = (*m.ctx).funcs.wrapping_add(m.imm32::<Op>(0) as usize);
         let sp = m.sp.wrapping_add(m.imm32::<Op>(1) as usize);
-        m.ip = m.ip.wrapping_add(const { Op::FORMAT.size(C::CLASS) });
         call_other::<Op, B, C>(m, func, sp)
     }
 
@@ -350,7 +349,7 @@ pub(super) struct CallIndirect;
 
 impl IndexOp for CallIndirect {
     #[inline(always)]
-    unsafe fn run<O: Instr, B: Backend, C: Class>(mut m: Machine<B, C>, index: u32) -> usize {
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
         // SAFETY: see `Instr`; the immediates are in the row of the table.
         unsafe {
             let func = match look_up(&m, m.imm32::<O>(0), index, m.imm32::<O>(1)) {
@@ -358,11 +357,10 @@ impl IndexOp for CallIndirect {
                 Err(trap) => return m.trap(trap),
             };
             let sp = m.sp.wrapping_add(m.imm32::<O>(2) as usize);
-            let next = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) });
             if (*func).instance == (*m.ctx).instance {
+                let next = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) });
                 enter(m, (*func).entry, sp, next, m.sp)
             } else {
-                m.ip = next;
                 call_other::<O, B, C>(m, func, sp)
             }
         }

@@ -1,5 +1,7 @@
 //! Control instructions (spec §4.4.8), and the ways out of the handlers.
 
+use core::marker::PhantomData;
+
 use super::{
     backend::{Backend, Class},
     ctx::Exit,
@@ -160,5 +162,19 @@ impl<const EXIT: usize> Instr for Leave<EXIT> {
 }
 
 pub(super) type TakeTrap = Leave<{ Exit::Trap as usize }>;
-pub(super) type TakeCall = Leave<{ Exit::Call as usize }>;
+
+/// Leaves for a call, with `ip` behind the present instruction, which is `O`.
+pub(super) struct TakeCall<O>(PhantomData<O>);
+
+impl<O: Instr> Instr for TakeCall<O> {
+    const FORMAT: Format = Format::EMPTY;
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
+        m.ip = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) });
+        // SAFETY: see `Instr`.
+        unsafe { m.leave(Exit::Call as usize) }
+    }
+}
+
 pub(super) type TakeTailCall = Leave<{ Exit::TailCall as usize }>;
