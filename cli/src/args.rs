@@ -7,7 +7,7 @@ use std::process::exit;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use teff_runtime::{Backend, CodeForm, Config};
+use teff_runtime::{Backend, CodeForm, CompilationMode, Config};
 
 use crate::failure::{Failure, Result};
 
@@ -55,6 +55,7 @@ Examples:
   teff run --invoke fib fib.wat 30             prints the results, one a line
   wat2wasm x.wat -o - | teff run -             a module on standard input
   teff run --max-memory 64M --stack 1M --fuel 1000000 untrusted.wasm
+  teff run --compilation-mode lazy huge.wasm   starts at once: functions are checked when first called
 
 Sizes are bytes, or take K, M or G (1024 each).
 
@@ -90,6 +91,12 @@ pub(crate) struct Run {
     #[cfg(feature = "census")]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "40")]
     pub(crate) census: Option<usize>,
+    /// When functions are validated and translated
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) compilation_mode: ModeArg,
+    /// Most threads that validate and translate at the start; 1 is no more than the main one
+    #[arg(long, value_name = "N")]
+    pub(crate) compilation_threads: Option<usize>,
     /// The module, binary or text (- is standard input), and what the program gets as arguments
     #[arg(value_names = ["FILE", "ARGS"], required = true, trailing_var_arg = true)]
     file_and_args: Vec<OsString>,
@@ -145,6 +152,27 @@ pub(crate) enum FormArg {
     Compact,
 }
 
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// Both at the start
+    Eager,
+    /// Validated at the start, translated when first called
+    #[default]
+    LazyTranslation,
+    /// Both when first called: starts fastest, finds an invalid function only when it is called
+    Lazy,
+}
+
+impl From<ModeArg> for CompilationMode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Eager => Self::Eager,
+            ModeArg::LazyTranslation => Self::LazyTranslation,
+            ModeArg::Lazy => Self::Lazy,
+        }
+    }
+}
+
 impl From<FormArg> for CodeForm {
     fn from(form: FormArg) -> Self {
         match form {
@@ -196,6 +224,10 @@ impl Run {
         }
         if let Some(form) = self.form {
             config.code_form(form.into());
+        }
+        config.compilation_mode(self.compilation_mode.into());
+        if let Some(limit) = self.compilation_threads {
+            config.compilation_threads(limit);
         }
         if let Some(bytes) = self.stack {
             config.max_wasm_stack(bytes);

@@ -24,7 +24,7 @@ mod summary;
 use std::process::ExitCode;
 
 use crate::args::{Command, Validate};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
 fn main() -> ExitCode {
     die_of_closed_pipes();
@@ -51,10 +51,8 @@ fn dispatch(command: Command) -> Result<()> {
 
 fn validate(args: &Validate) -> Result<()> {
     let source = load::Source::open(&args.file)?;
-    let binary = source.binary()?;
-    let engine = teff_runtime::Engine::default();
-    teff_runtime::Module::validate(&engine, &binary)
-        .map_err(|e| Failure::message(format!("{} is not valid: {e}", args.file.display())))
+    // Loading validates all of it.
+    source.module(&teff_runtime::Engine::default()).map(|_| ())
 }
 
 /// Ends quietly when nobody reads the output any more, as Unix tools do: Rust's start-up code makes
