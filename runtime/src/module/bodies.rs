@@ -154,13 +154,23 @@ mod tests {
 
     #[test]
     fn batches_cover_all_bodies_in_order() {
-        assert_eq!(batches(&[]), []);
-        assert_eq!(batches(&ranges(&[5])), [0..1]);
         let big = BATCH_BYTES;
-        assert_eq!(batches(&ranges(&[big])), [0..1]);
-        assert_eq!(batches(&ranges(&[1, big, 1, 1])), [0..2, 2..4]);
-        assert_eq!(batches(&ranges(&[big / 2, big / 2, big / 2])), [0..2, 2..3]);
-        assert_eq!(batches(&ranges(&[2 * big, 2 * big])), [0..1, 1..2]);
+        let cases: [(&[u32], &[(u32, u32)]); 6] = [
+            (&[], &[]),
+            (&[5], &[(0, 1)]),
+            (&[big], &[(0, 1)]),
+            (&[1, big, 1, 1], &[(0, 2), (2, 4)]),
+            (&[big / 2, big / 2, big / 2], &[(0, 2), (2, 3)]),
+            (&[2 * big, 2 * big], &[(0, 1), (1, 2)]),
+        ];
+        for (lens, expected) in cases {
+            let batches = batches(&ranges(lens));
+            let ends: Vec<_> = batches
+                .iter()
+                .map(|batch| (batch.start, batch.end))
+                .collect();
+            assert_eq!(ends, expected);
+        }
     }
 
     #[test]
