@@ -44,7 +44,7 @@ pub(crate) enum Command {
 ///
 /// A command is run from its export `_start`; a module without one has its `_initialize` called.
 /// Options of teff come before FILE; all that comes after it belongs to the program.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Examples:
   teff run hello.wasm                          a program; its exit status becomes teff's
@@ -242,6 +242,19 @@ impl Run {
     }
 }
 
+/// `teff run FILE ARGS…`, which has nothing that the parser would be needed for. To set that up takes longer
+/// than a small program runs.
+fn run_without_options(arguments: &[OsString]) -> Option<Run> {
+    let [_, command, file_and_args @ ..] = arguments else {
+        return None;
+    };
+    let file = file_and_args.first()?.as_bytes();
+    (command == "run" && !file.is_empty() && !file.starts_with(b"-")).then(|| Run {
+        file_and_args: file_and_args.to_vec(),
+        ..Run::default()
+    })
+}
+
 /// Bytes, or 1024s of them by the letters K, M and G.
 fn parse_size(text: &str) -> std::result::Result<usize, String> {
     let (number, shift) = match text.char_indices().last() {
@@ -284,8 +297,11 @@ fn parse_env(text: &str) -> std::result::Result<(String, Vec<u8>), String> {
 }
 
 /// Parses the command line. Help and version end the program here.
-pub(crate) fn parse() -> Result<Command> {
-    let error = match Cli::try_parse() {
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Command> {
+    if let Some(run) = run_without_options(arguments) {
+        return Ok(Command::Run(run));
+    }
+    let error = match Cli::try_parse_from(arguments) {
         Ok(cli) => return Ok(cli.command),
         Err(error) => error,
     };
@@ -353,5 +369,36 @@ mod tests {
         assert_eq!(run.fuel, Some(5));
         assert_eq!(run.argv(), [&b"a.wasm"[..], b"--dir", b"x", b"--", b"-h"]);
         assert!(run.dirs.is_empty());
+    }
+
+    #[test]
+    fn a_run_without_options_is_parsed_alike() {
+        let without = |line: &[&str]| {
+            let line: Vec<_> = line.iter().map(OsString::from).collect();
+            run_without_options(&line).map(|run| format!("{run:?}"))
+        };
+        for line in [
+            &["teff", "run", "a.wasm"][..],
+            &["teff", "run", "a.wasm", "--dir", "x", "--", "-h", ""],
+            &["other", "run", "dir/run", "run", "help"],
+            &["teff", "run", "help"],
+        ] {
+            let Command::Run(parsed) = Cli::try_parse_from(line).unwrap().command else {
+                panic!("not a run")
+            };
+            assert_eq!(without(line), Some(format!("{parsed:?}")));
+        }
+        for line in [
+            &["teff"][..],
+            &["teff", "run"],
+            &["teff", "run", ""],
+            &["teff", "run", "-"],
+            &["teff", "run", "--help"],
+            &["teff", "run", "--fuel", "1", "a.wasm"],
+            &["teff", "inspect", "a.wasm"],
+            &["teff", "--version", "run", "a.wasm"],
+        ] {
+            assert_eq!(without(line), None, "{line:?}");
+        }
     }
 }
