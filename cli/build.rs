@@ -23,7 +23,10 @@ fn linker_has(linker: &str, target: &str, host: &str) -> bool {
         "" if target == host => "cc",
         linker => linker,
     };
-    let Ok(answer) = Command::new(linker).arg("-print-file-name=libgcc_eh.a").output() else {
+    let Ok(answer) = Command::new(linker)
+        .arg("-print-file-name=libgcc_eh.a")
+        .output()
+    else {
         return false;
     };
     let path = String::from_utf8_lossy(&answer.stdout);

@@ -23,7 +23,7 @@ mod invoke;
 mod ir;
 mod load;
 mod run;
-#[cfg_attr(test, allow(dead_code, reason = "the harness starts tests"))]
+#[cfg(not(test))]
 mod start;
 mod summary;
 
@@ -34,7 +34,7 @@ use crate::failure::Result;
 
 /// Does what the command line says; gives the exit status.
 #[cfg_attr(test, allow(dead_code, reason = "the harness starts tests"))]
-fn main(arguments: &[OsString]) -> i32 {
+fn command_line(arguments: &[OsString]) -> i32 {
     match args::parse(arguments).and_then(dispatch) {
         Ok(()) => 0,
         Err(failure) => failure.report(),

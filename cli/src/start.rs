@@ -12,7 +12,6 @@ use std::process::exit;
 /// Exit status after a panic, as of every Rust program.
 const PANICKED: i32 = 101;
 
-#[cfg(not(test))]
 // SAFETY: the C start-up code calls the function of this name, with these arguments.
 #[unsafe(no_mangle)]
 extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
@@ -20,7 +19,7 @@ extern "C" fn main(argc: c_int, argv: *const *const c_char) -> c_int {
     die_of_closed_pipes();
     // SAFETY: these are the arguments of `main`.
     let arguments = unsafe { arguments(argc, argv) };
-    let status = catch_unwind(|| crate::main(&arguments)).unwrap_or(PANICKED);
+    let status = catch_unwind(|| crate::command_line(&arguments)).unwrap_or(PANICKED);
     // Writes what is left in the buffer of standard output.
     exit(status)
 }

@@ -10,10 +10,10 @@ use super::{
     convert::*,
     float::*,
     int::*,
-    pair::*,
     kinds::*,
     memory::*,
     operand::{A, D, I, L, S, W},
+    pair::*,
     table::*,
     variable::*,
 };

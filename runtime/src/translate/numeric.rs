@@ -56,7 +56,8 @@ impl Translator<'_, '_> {
         // Constants go last and the accumulator first, if that is the same.
         // A pinned local goes second, but before a constant.
         let bank = Bank::of(a.ty);
-        let pinned = matches!((a.arg, b.arg), (Arg::Slot(a), Arg::Slot(_)) if self.is_pinned(a, bank));
+        let pinned =
+            matches!((a.arg, b.arg), (Arg::Slot(a), Arg::Slot(_)) if self.is_pinned(a, bank));
         if matches!(a.arg, Arg::Const(_)) || b.in_acc() || pinned {
             match order {
                 Order::Commutes => core::mem::swap(&mut a, &mut b),

@@ -105,8 +105,9 @@ fn counted(branch: Family) -> Option<Family> {
 impl Translator<'_, '_> {
     /// The last instruction, if it has left its result in the accumulator of `bank`, where alone it is.
     fn last_result(&self, bank: Bank) -> Option<Last> {
-        self.last
-            .filter(|last| self.fusion && !self.window && last.result == Some(bank) && !last.negated)
+        self.last.filter(|last| {
+            self.fusion && !self.window && last.result == Some(bank) && !last.negated
+        })
     }
 
     /// Makes `second` of two popped operands do the work of the last instruction too, if one of them is its result and

@@ -429,9 +429,7 @@ impl Translator<'_, '_> {
             }
             Arg::Const(bits) => self.store_const(offset, bits),
             Arg::AccAndSlot(_) => self.move_acc(ty, offset),
-            Arg::Slot(_) if self.is_pinned(offset, Bank::of(ty)) => {
-                self.load_pinned(value, offset)
-            }
+            Arg::Slot(_) if self.is_pinned(offset, Bank::of(ty)) => self.load_pinned(value, offset),
             Arg::Slot(from) => self.copy(offset, from, ty),
             Arg::Sum(..) => unreachable!("it was settled above"),
         }
