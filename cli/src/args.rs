@@ -7,7 +7,7 @@ use std::process::exit;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use teff_runtime::{Backend, CodeForm, Config};
+use teff_runtime::{Backend, CodeForm, CompilationMode, Config};
 
 use crate::failure::{Failure, Result};
 
@@ -44,7 +44,7 @@ pub(crate) enum Command {
 ///
 /// A command is run from its export `_start`; a module without one has its `_initialize` called.
 /// Options of teff come before FILE; all that comes after it belongs to the program.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "\
 Examples:
   teff run hello.wasm                          a program; its exit status becomes teff's
@@ -55,6 +55,7 @@ Examples:
   teff run --invoke fib fib.wat 30             prints the results, one a line
   wat2wasm x.wat -o - | teff run -             a module on standard input
   teff run --max-memory 64M --stack 1M --fuel 1000000 untrusted.wasm
+  teff run --compilation-mode lazy huge.wasm   starts at once: functions are checked when first called
 
 Sizes are bytes, or take K, M or G (1024 each).
 
@@ -90,6 +91,12 @@ pub(crate) struct Run {
     #[cfg(feature = "census")]
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "40")]
     pub(crate) census: Option<usize>,
+    /// When functions are validated and translated
+    #[arg(long, value_enum, value_name = "MODE", default_value_t)]
+    pub(crate) compilation_mode: ModeArg,
+    /// Most threads that validate and translate at the start; 1 is no more than the main one
+    #[arg(long, value_name = "N")]
+    pub(crate) compilation_threads: Option<usize>,
     /// The module, binary or text (- is standard input), and what the program gets as arguments
     #[arg(value_names = ["FILE", "ARGS"], required = true, trailing_var_arg = true)]
     file_and_args: Vec<OsString>,
@@ -145,6 +152,27 @@ pub(crate) enum FormArg {
     Compact,
 }
 
+#[derive(Copy, Clone, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ModeArg {
+    /// Both at the start
+    Eager,
+    /// Validated at the start, translated when first called
+    #[default]
+    LazyTranslation,
+    /// Both when first called: starts fastest, finds an invalid function only when it is called
+    Lazy,
+}
+
+impl From<ModeArg> for CompilationMode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Eager => Self::Eager,
+            ModeArg::LazyTranslation => Self::LazyTranslation,
+            ModeArg::Lazy => Self::Lazy,
+        }
+    }
+}
+
 impl From<FormArg> for CodeForm {
     fn from(form: FormArg) -> Self {
         match form {
@@ -197,6 +225,10 @@ impl Run {
         if let Some(form) = self.form {
             config.code_form(form.into());
         }
+        config.compilation_mode(self.compilation_mode.into());
+        if let Some(limit) = self.compilation_threads {
+            config.compilation_threads(limit);
+        }
         if let Some(bytes) = self.stack {
             config.max_wasm_stack(bytes);
         }
@@ -208,6 +240,19 @@ impl Run {
         }
         Ok(config)
     }
+}
+
+/// `teff run FILE ARGS…`, which has nothing that the parser would be needed for. To set that up takes longer
+/// than a small program runs.
+fn run_without_options(arguments: &[OsString]) -> Option<Run> {
+    let [_, command, file_and_args @ ..] = arguments else {
+        return None;
+    };
+    let file = file_and_args.first()?.as_bytes();
+    (command == "run" && !file.is_empty() && !file.starts_with(b"-")).then(|| Run {
+        file_and_args: file_and_args.to_vec(),
+        ..Run::default()
+    })
 }
 
 /// Bytes, or 1024s of them by the letters K, M and G.
@@ -252,8 +297,11 @@ fn parse_env(text: &str) -> std::result::Result<(String, Vec<u8>), String> {
 }
 
 /// Parses the command line. Help and version end the program here.
-pub(crate) fn parse() -> Result<Command> {
-    let error = match Cli::try_parse() {
+pub(crate) fn parse(arguments: &[OsString]) -> Result<Command> {
+    if let Some(run) = run_without_options(arguments) {
+        return Ok(Command::Run(run));
+    }
+    let error = match Cli::try_parse_from(arguments) {
         Ok(cli) => return Ok(cli.command),
         Err(error) => error,
     };
@@ -321,5 +369,36 @@ mod tests {
         assert_eq!(run.fuel, Some(5));
         assert_eq!(run.argv(), [&b"a.wasm"[..], b"--dir", b"x", b"--", b"-h"]);
         assert!(run.dirs.is_empty());
+    }
+
+    #[test]
+    fn a_run_without_options_is_parsed_alike() {
+        let without = |line: &[&str]| {
+            let line: Vec<_> = line.iter().map(OsString::from).collect();
+            run_without_options(&line).map(|run| format!("{run:?}"))
+        };
+        for line in [
+            &["teff", "run", "a.wasm"][..],
+            &["teff", "run", "a.wasm", "--dir", "x", "--", "-h", ""],
+            &["other", "run", "dir/run", "run", "help"],
+            &["teff", "run", "help"],
+        ] {
+            let Command::Run(parsed) = Cli::try_parse_from(line).unwrap().command else {
+                panic!("not a run")
+            };
+            assert_eq!(without(line), Some(format!("{parsed:?}")));
+        }
+        for line in [
+            &["teff"][..],
+            &["teff", "run"],
+            &["teff", "run", ""],
+            &["teff", "run", "-"],
+            &["teff", "run", "--help"],
+            &["teff", "run", "--fuel", "1", "a.wasm"],
+            &["teff", "inspect", "a.wasm"],
+            &["teff", "--version", "run", "a.wasm"],
+        ] {
+            assert_eq!(without(line), None, "{line:?}");
+        }
     }
 }

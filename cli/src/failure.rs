@@ -1,7 +1,6 @@
 //! What ends the program early, and the exit status that it gives. Knows nothing of commands.
 
 use std::fmt::Display;
-use std::process::ExitCode;
 
 use teff_runtime::{Error, Trap};
 use teff_wasi::I32Exit;
@@ -11,6 +10,9 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 
 /// Exit status of a guest that trapped: that of a native program that aborts.
 const TRAPPED: i32 = 134;
+
+/// Exit status when teff cannot do what it is asked.
+const FAILED: i32 = 1;
 
 /// Why the program ends.
 #[derive(Debug)]
@@ -48,18 +50,18 @@ impl Failure {
         Self::Trap(text)
     }
 
-    /// Says why on standard error, and ends with the right status.
-    pub(crate) fn report(self) -> ExitCode {
+    /// Says why on standard error; gives the exit status.
+    pub(crate) fn report(self) -> i32 {
         match self {
-            Self::Exit(status) => std::process::exit(status),
+            Self::Exit(status) => status,
             Self::Trap(text) => {
                 eprintln!("teff: the guest trapped: {text}");
-                std::process::exit(TRAPPED)
+                TRAPPED
             }
             Self::Message(message) => {
                 let lines: Vec<_> = message.lines().map(str::trim).collect();
                 eprintln!("teff: {}", lines.join(" "));
-                ExitCode::FAILURE
+                FAILED
             }
         }
     }

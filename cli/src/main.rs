@@ -7,7 +7,11 @@
 //! inspect   what a module has (summary) and needs (features), and its register code (ir)
 //! census    what was dispatched (only with the feature)
 //! failure   what ends the program, and with which exit status
+//! start     the C function `main`, without the start-up code of Rust
 //! ```
+
+// In tests, the harness has the function `main`.
+#![cfg_attr(not(test), no_main)]
 
 mod args;
 #[cfg(feature = "census")]
@@ -19,17 +23,20 @@ mod invoke;
 mod ir;
 mod load;
 mod run;
+#[cfg(not(test))]
+mod start;
 mod summary;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use crate::args::{Command, Validate};
-use crate::failure::{Failure, Result};
+use crate::failure::Result;
 
-fn main() -> ExitCode {
-    die_of_closed_pipes();
-    match args::parse().and_then(dispatch) {
-        Ok(()) => ExitCode::SUCCESS,
+/// Does what the command line says; gives the exit status.
+#[cfg_attr(test, allow(dead_code, reason = "the harness starts tests"))]
+fn command_line(arguments: &[OsString]) -> i32 {
+    match args::parse(arguments).and_then(dispatch) {
+        Ok(()) => 0,
         Err(failure) => failure.report(),
     }
 }
@@ -51,15 +58,6 @@ fn dispatch(command: Command) -> Result<()> {
 
 fn validate(args: &Validate) -> Result<()> {
     let source = load::Source::open(&args.file)?;
-    let binary = source.binary()?;
-    let engine = teff_runtime::Engine::default();
-    teff_runtime::Module::validate(&engine, &binary)
-        .map_err(|e| Failure::message(format!("{} is not valid: {e}", args.file.display())))
-}
-
-/// Ends quietly when nobody reads the output any more, as Unix tools do: Rust's start-up code makes
-/// every program ignore the signal.
-fn die_of_closed_pipes() {
-    // SAFETY: the default action is a valid handler, and no other thread runs yet.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // Loading validates all of it.
+    source.module(&teff_runtime::Engine::default()).map(|_| ())
 }

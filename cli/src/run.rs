@@ -1,5 +1,7 @@
 //! `teff run`: a module with WASI. Knows the order of things; leaves WASI itself to `teff-wasi`.
 
+use std::mem::ManuallyDrop;
+
 use teff_runtime::{Engine, Instance, Linker, Module, Store, StoreLimitsBuilder};
 use teff_wasi::{DirPerms, FilePerms, WasiCtx, WasiCtxBuilder};
 
@@ -22,32 +24,37 @@ const REACTOR: &str = "_initialize";
 pub(crate) fn run(args: &Run) -> Result<()> {
     let engine = Engine::new(&args.config()?).map_err(Failure::message)?;
     let source = Source::open(&args.file())?;
-    let module = source.module(&engine)?;
+    let module = ManuallyDrop::new(source.module(&engine)?);
     let state = State { wasi: wasi(args)? };
 
-    let mut linker = Linker::new(&engine);
-    teff_wasi::add_to_linker(&mut linker, |state: &mut State| &mut state.wasi)
+    // What the guest uses is not given back piece by piece at the end: the system takes it all at once.
+    let mut linker = ManuallyDrop::new(Linker::new(&engine));
+    teff_wasi::add_imported_to_linker(&mut linker, &module, |state: &mut State| &mut state.wasi)
         .map_err(Failure::message)?;
-    let mut store = Store::new(&engine, state);
+    let mut store = ManuallyDrop::new(Store::new(&engine, state));
+    let store = &mut *store;
     if let Some(bytes) = args.max_memory {
         store.limiter(StoreLimitsBuilder::new().memory_size(bytes).build());
     }
     if let Some(fuel) = args.fuel {
         store.set_fuel(fuel).map_err(Failure::message)?;
     }
-    check_imports(&linker, &mut store, &module)?;
-    let instance = linker
-        .instantiate(&mut store, &module)
-        .map_err(|e| Failure::from_guest(&e))?;
+    let instance = match linker.instantiate(&mut *store, &module) {
+        Ok(instance) => instance,
+        Err(error) => {
+            check_imports(&linker, store, &module)?;
+            return Err(Failure::from_guest(&error));
+        }
+    };
 
     let name = match &args.invoke {
         Some(name) => name,
-        None => return run_default(&mut store, &instance, &source),
+        None => return run_default(store, &instance, &source),
     };
     if name != REACTOR {
-        call_if_exported(&mut store, &instance, REACTOR)?;
+        call_if_exported(store, &instance, REACTOR)?;
     }
-    invoke(&mut store, &instance, name, args.args())
+    invoke(store, &instance, name, args.args())
 }
 
 /// The guest's arguments, environment and directories; its standard streams are ours.
@@ -71,7 +78,7 @@ fn wasi(args: &Run) -> Result<WasiCtx> {
     Ok(builder.build())
 }
 
-/// Names what the module imports and nobody provides, before linking fails for it.
+/// Names what the module imports and nobody provides, if linking failed for it.
 fn check_imports(linker: &Linker<State>, store: &mut Store<State>, module: &Module) -> Result<()> {
     let mut unknown = Vec::new();
     for import in module.imports() {

@@ -21,11 +21,29 @@ pub enum CodeForm {
     Compact,
 }
 
+/// When function bodies are validated and translated. The rest of a module is always validated when it is
+/// loaded.
+#[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CompilationMode {
+    /// Both when the module is loaded: the first call of a function is as fast as all others.
+    Eager,
+    /// Validated when the module is loaded, translated when first called. The default.
+    LazyTranslation,
+    /// Both when first called. A module is loaded with an invalid function in it, and whoever calls that
+    /// function gets an error; nothing of its body is ever executed.
+    ///
+    /// [`Module::validate`](crate::Module::validate) says whether all of a module is valid.
+    Lazy,
+}
+
 /// Options of an [`Engine`](crate::Engine), in Wasmtime's manner: setters that return `&mut Self`.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) backend: Backend,
     pub(crate) code_form: CodeForm,
+    pub(crate) compilation_mode: CompilationMode,
+    pub(crate) compilation_threads: usize,
     pub(crate) consume_fuel: bool,
     pub(crate) fusion: bool,
     pub(crate) max_wasm_stack: usize,
@@ -41,12 +59,15 @@ impl Config {
         Backend::Loop,
     ];
 
-    /// The defaults: the best backend of the build, direct code, no metering, 8 MiB of value stack where
+    /// The defaults: the best backend of the build, direct code, [`CompilationMode::LazyTranslation`] on all
+    /// processors, no metering, 8 MiB of value stack where
     /// there is an operating system (committed as it is used) and 64 KiB elsewhere.
     pub fn new() -> Self {
         Self {
             backend: Self::BACKENDS[0],
             code_form: CodeForm::Direct,
+            compilation_mode: CompilationMode::LazyTranslation,
+            compilation_threads: usize::MAX,
             consume_fuel: false,
             fusion: true,
             max_wasm_stack: if cfg!(feature = "std") {
@@ -74,6 +95,23 @@ impl Config {
     /// Chooses the form of translated code.
     pub fn code_form(&mut self, form: CodeForm) -> &mut Self {
         self.code_form = form;
+        self
+    }
+
+    /// Chooses when function bodies are validated and translated.
+    pub fn compilation_mode(&mut self, mode: CompilationMode) -> &mut Self {
+        self.compilation_mode = mode;
+        self
+    }
+
+    /// How many threads may validate and translate a module while it is loaded, the caller's among them. 0
+    /// and 1 mean that no thread is started. By default there are as many as processors.
+    ///
+    /// Threads are used only for modules so large that it pays, only while a constructor of
+    /// [`Module`](crate::Module) runs, and not without the feature `std`. Results and errors do not depend on
+    /// them.
+    pub fn compilation_threads(&mut self, limit: usize) -> &mut Self {
+        self.compilation_threads = limit;
         self
     }
 

@@ -80,7 +80,7 @@ mod value;
 #[cfg(feature = "census")]
 pub use crate::exec::Census;
 pub use crate::{
-    config::{Backend, CodeForm, Config},
+    config::{Backend, CodeForm, CompilationMode, Config},
     engine::Engine,
     error::{Error, Result},
     func::{Caller, Func},

@@ -32,6 +32,7 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
             "function {func_index} is imported and has no code"
         )));
     };
+    inner.ensure_valid(defined, &mut Default::default())?;
     let arena = Bump::new();
     let naming = Naming {
         class: CellClass::Compact,

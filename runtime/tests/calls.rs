@@ -575,3 +575,29 @@ fn fuel_is_used_up() {
         },
     );
 }
+
+#[test]
+fn a_trap_after_a_tail_call_out_of_the_instance_has_a_backtrace() {
+    each(|engine| {
+        let linker = Linker::new(engine);
+        let mut store = Store::new(engine, ());
+        let callee = r#"(module (func (export "f") (unreachable)))"#;
+        let callee = instantiate(&linker, &mut store, callee).unwrap();
+        let f = callee.get_func(&mut store, "f").unwrap();
+        let caller = wat::parse_str(
+            r#"(module (import "" "f" (func $f))
+                (func $tail (export "tail") (return_call $f))
+                (func (export "call") (call $tail)))"#,
+        );
+        let caller = Module::new(engine, caller.unwrap()).unwrap();
+        let caller = Instance::new(&mut store, &caller, &[Extern::Func(f)]).unwrap();
+        // The function that made the tail call is gone; nothing is left of the call from the host.
+        for (name, expected) in [("tail", &[0][..]), ("call", &[0, 2])] {
+            let error = run(&mut store, caller, name).unwrap_err();
+            assert_eq!(error.downcast_ref(), Some(&Trap::UnreachableCodeReached));
+            let frames = error.backtrace().unwrap().frames();
+            let indices: Vec<_> = frames.iter().map(|frame| frame.func_index()).collect();
+            assert_eq!(indices, expected, "{name}");
+        }
+    });
+}

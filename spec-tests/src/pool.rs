@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use teff_runtime::{Backend, CodeForm, Config, Engine, Result};
+use teff_runtime::{Backend, CodeForm, CompilationMode, Config, Engine, Result};
 
 use crate::features::Supported;
 use crate::result::{DirectiveResult, FileResult, RunResult, Status};
@@ -40,6 +40,8 @@ pub struct Options {
     pub backend: Backend,
     /// The form of translated code.
     pub form: CodeForm,
+    /// When functions are validated and translated.
+    pub mode: CompilationMode,
     /// Must the messages of refused modules be the specification's?
     pub strict_messages: bool,
     /// Most time for a file: a safety net, not a measure.
@@ -47,11 +49,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// Lenient about the messages of refused modules, with a time limit that only a hang reaches.
+    /// The default compilation mode, lenient about the messages of refused modules, with a time limit that
+    /// only a hang reaches.
     pub fn new(backend: Backend, form: CodeForm) -> Self {
         Self {
             backend,
             form,
+            mode: CompilationMode::LazyTranslation,
             strict_messages: false,
             time_limit: Duration::from_secs(300),
         }
@@ -90,7 +94,10 @@ pub fn run(
     done: impl Fn(&FileResult) + Sync,
 ) -> Result<RunResult> {
     let mut config = Config::new();
-    config.backend(options.backend).code_form(options.form);
+    config
+        .backend(options.backend)
+        .code_form(options.form)
+        .compilation_mode(options.mode);
     let engine = Engine::new(&config)?;
     let supported = Supported::probe(&engine);
     let files = parallel(scripts, |loaded| {
@@ -99,6 +106,7 @@ pub fn run(
             beyond_wasm3: loaded.file.beyond_wasm3(),
             older_than_wasm3: loaded.file.is_older_than_wasm3(),
             strict_messages: options.strict_messages,
+            validates_lazily: options.mode == CompilationMode::Lazy,
         };
         let result = run_file(loaded, &engine, rules, options.time_limit);
         done(&result);

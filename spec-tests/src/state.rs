@@ -22,6 +22,8 @@ pub(crate) struct Rules {
     pub(crate) older_than_wasm3: bool,
     /// Must the messages of refused modules be the specification's?
     pub(crate) strict_messages: bool,
+    /// Does the engine validate functions when they are first called?
+    pub(crate) validates_lazily: bool,
 }
 
 /// Why a directive did not pass.
@@ -159,7 +161,13 @@ impl State {
             Ok(binary) => binary,
             Err(message) => return failed(format!("wast refuses the text: {message}")),
         };
-        Module::new(&self.engine, binary).map_err(|error| {
+        let validated = if self.rules.validates_lazily {
+            Module::validate(&self.engine, binary)
+        } else {
+            Ok(())
+        };
+        let module = validated.and_then(|()| Module::new(&self.engine, binary));
+        module.map_err(|error| {
             match self
                 .rules
                 .supported

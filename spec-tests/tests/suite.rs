@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use teff_runtime::{Backend, CodeForm, Config};
+use teff_runtime::{Backend, CodeForm, CompilationMode, Config};
 use teff_spec_tests::pool::{self, Loaded, Options};
 use teff_spec_tests::suite::Suite;
 use teff_spec_tests::table;
@@ -31,15 +31,33 @@ static DIRECTORY: LazyLock<Option<(Vec<Loaded>, usize)>> = LazyLock::new(|| {
 });
 
 fn check(scripts: &[Loaded], backend: Backend, form: CodeForm, at_least: usize) {
+    let mode = CompilationMode::LazyTranslation;
+    check_in_mode(scripts, backend, form, mode, at_least);
+}
+
+fn check_in_mode(
+    scripts: &[Loaded],
+    backend: Backend,
+    form: CodeForm,
+    mode: CompilationMode,
+    at_least: usize,
+) {
     if !Config::BACKENDS.contains(&backend) {
         println!("not run: this build has no {backend:?} backend");
         return;
     }
-    let run = pool::run(scripts, &Options::new(backend, form), |_| ()).unwrap();
+    let options = Options {
+        mode,
+        ..Options::new(backend, form)
+    };
+    let run = pool::run(scripts, &options, |_| ()).unwrap();
     let mut text = String::new();
     table::write(&mut text, &run).unwrap();
-    println!("{backend:?} backend, {form:?} form\n\n{text}");
-    assert_eq!(run.totals.failed, 0, "{backend:?} {form:?}\n{text}");
+    println!("{backend:?} backend, {form:?} form, {mode:?}\n\n{text}");
+    assert_eq!(
+        run.totals.failed, 0,
+        "{backend:?} {form:?} {mode:?}\n{text}"
+    );
     assert!(
         run.totals.passed >= at_least,
         "only {} passed\n{text}",
@@ -79,6 +97,20 @@ fn embedded_loop_direct() {
 #[test]
 fn embedded_loop_compact() {
     check_embedded(Backend::Loop, CodeForm::Compact);
+}
+
+#[test]
+fn embedded_translated_eagerly() {
+    let (backend, form) = (Config::BACKENDS[0], CodeForm::Direct);
+    check_in_mode(&EMBEDDED, backend, form, CompilationMode::Eager, AT_LEAST);
+}
+
+#[test]
+fn embedded_validated_lazily() {
+    for &backend in Config::BACKENDS {
+        let mode = CompilationMode::Lazy;
+        check_in_mode(&EMBEDDED, backend, CodeForm::Direct, mode, AT_LEAST);
+    }
 }
 
 #[test]

@@ -61,7 +61,7 @@ mod types;
 
 pub use ctx::{WasiCtx, WasiCtxBuilder};
 pub use proc::I32Exit;
-pub use table::{FUNCTIONS, Function, add_to_linker};
+pub use table::{FUNCTIONS, Function, add_imported_to_linker, add_to_linker};
 pub use types::{DirPerms, Errno, FilePerms};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! handler has the form `fn(&mut WasiCtx, &mut [u8], parameters…) -> Result<(), Errno>`; the slice is the
 //! guest's memory. To implement a function that is `nosys`, write a handler and name it in its line.
 
-use teff_runtime::{Caller, Error, Extern, Linker, Memory, Result, ValType};
+use teff_runtime::{Caller, Error, Extern, Linker, Memory, Module, Result, ValType};
 
 use crate::{
     WasiCtx, clock, dir, fs, io, poll,
@@ -102,19 +102,50 @@ macro_rules! functions {
             linker: &mut Linker<T>,
             get: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
         ) -> Result<()> {
-            $(linker.func_wrap(
-                MODULE,
-                stringify!($name),
-                move |mut caller: Caller<'_, T>, $($param: $ty),*| -> Result<u32> {
-                    let memory = memory(&mut caller, stringify!($name))?;
-                    let (mem, data) = memory.data_and_store_mut(&mut caller);
-                    let ctx = get(data);
-                    Ok(errno(call!([$($handler)::+] ctx mem $($param)*)))
-                },
-            )?;)*
-            linker.func_wrap(MODULE, "proc_exit", |status: u32| -> Result<()> {
-                Err(I32Exit(status as i32).into())
-            })?;
+            add(linker, get, |_| true)
+        }
+
+        /// Defines those functions of WASI preview1 that a module imports. It takes less time than
+        /// [`add_to_linker`], which defines all of them, and serves this module alone.
+        ///
+        /// # Errors
+        /// As [`add_to_linker`].
+        pub fn add_imported_to_linker<T: 'static>(
+            linker: &mut Linker<T>,
+            module: &Module,
+            get: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
+        ) -> Result<()> {
+            let imported: Vec<_> = module
+                .imports()
+                .filter(|import| import.module() == MODULE)
+                .map(|import| import.name())
+                .collect();
+            add(linker, get, |name| imported.contains(&name))
+        }
+
+        /// Defines the functions whose names are `wanted`.
+        fn add<T: 'static>(
+            linker: &mut Linker<T>,
+            get: impl Fn(&mut T) -> &mut WasiCtx + Copy + Send + Sync + 'static,
+            wanted: impl Fn(&str) -> bool,
+        ) -> Result<()> {
+            $(if wanted(stringify!($name)) {
+                linker.func_wrap(
+                    MODULE,
+                    stringify!($name),
+                    move |mut caller: Caller<'_, T>, $($param: $ty),*| -> Result<u32> {
+                        let memory = memory(&mut caller, stringify!($name))?;
+                        let (mem, data) = memory.data_and_store_mut(&mut caller);
+                        let ctx = get(data);
+                        Ok(errno(call!([$($handler)::+] ctx mem $($param)*)))
+                    },
+                )?;
+            })*
+            if wanted("proc_exit") {
+                linker.func_wrap(MODULE, "proc_exit", |status: u32| -> Result<()> {
+                    Err(I32Exit(status as i32).into())
+                })?;
+            }
             Ok(())
         }
     };

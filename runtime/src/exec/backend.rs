@@ -2,7 +2,9 @@
 
 use core::{marker::PhantomData, ptr::with_exposed_provenance};
 
-use super::{ctx::Ctx, handlers::Handlers, kinds::Instr, machine::Machine};
+#[cfg(not(feature = "std"))]
+use super::handlers::Handlers;
+use super::{ctx::Ctx, handlers::Handler, kinds::Instr, machine::Machine};
 use crate::{ir::CellClass, module::FuncEntry};
 
 /// How a cell names its handler, its function and its target.
@@ -10,7 +12,7 @@ pub(super) trait Class: Copy + 'static {
     const CLASS: CellClass;
 
     /// The handler of the cell at `ip`.
-    unsafe fn handler<B: Backend>(ip: *const u8) -> B::Handler;
+    unsafe fn handler<B: Backend>(ip: *const u8, ctx: *mut Ctx) -> B::Handler;
 
     /// What the target field at `offset` leads to.
     unsafe fn target(ip: *const u8, offset: usize) -> *const u8;
@@ -34,7 +36,7 @@ impl Class for Direct {
     const CLASS: CellClass = CellClass::NATIVE;
 
     #[inline(always)]
-    unsafe fn handler<B: Backend>(ip: *const u8) -> B::Handler {
+    unsafe fn handler<B: Backend>(ip: *const u8, _: *mut Ctx) -> B::Handler {
         // SAFETY: the first field of a direct cell is the address of a handler of the engine's backend.
         unsafe { B::from_address(*ip.cast::<usize>()) }
     }
@@ -56,11 +58,17 @@ impl Class for Compact {
     const CLASS: CellClass = CellClass::Compact;
 
     #[inline(always)]
-    unsafe fn handler<B: Backend>(ip: *const u8) -> B::Handler {
+    unsafe fn handler<B: Backend>(ip: *const u8, ctx: *mut Ctx) -> B::Handler {
         // SAFETY: see above; the encoder writes only numbers of the table.
         unsafe {
             let number = *ip.cast::<u16>() as usize;
-            *B::TABLE.0.as_ptr().wrapping_add(number)
+            #[cfg(feature = "std")]
+            return B::from_address(*(*ctx).handlers.wrapping_add(number));
+            #[cfg(not(feature = "std"))]
+            {
+                let _ = ctx;
+                *B::TABLE.0.as_ptr().wrapping_add(number)
+            }
         }
     }
 
@@ -84,12 +92,13 @@ impl Class for Compact {
 /// How control gets from one handler to the next.
 pub(super) trait Backend: Copy + 'static {
     /// The type of its handlers.
-    type Handler: Copy + 'static;
+    type Handler: Handler;
 
     /// What a handler needs to go back to its caller with the registers.
     type Home: Copy;
 
-    /// The handlers of the compact class, by operation number.
+    /// The handlers of the compact class, by operation number. With `std`, the context leads to them.
+    #[cfg(not(feature = "std"))]
     const TABLE: &'static Handlers<Self::Handler>;
 
     /// The handler at an address out of a cell.
@@ -113,7 +122,8 @@ pub(super) trait Backend: Copy + 'static {
 #[cfg(teff_threaded)]
 mod threaded {
     use super::*;
-    use crate::exec::handlers::THREADED_COMPACT;
+    #[cfg(not(feature = "std"))]
+    use crate::exec::handlers::{Handlers, THREADED_COMPACT};
 
     #[derive(Copy, Clone)]
     pub(in crate::exec) struct Threaded;
@@ -167,6 +177,7 @@ mod threaded {
         type Handler = ThreadedFn;
         type Home = ();
 
+        #[cfg(not(feature = "std"))]
         const TABLE: &'static Handlers<ThreadedFn> = &THREADED_COMPACT;
 
         #[inline(always)]
@@ -178,7 +189,7 @@ mod threaded {
         #[inline(always)]
         unsafe fn dispatch<C: Class>(m: Machine<Self, C>) -> usize {
             // SAFETY: `m.ip` is at a cell.
-            unsafe { Self::enter(C::handler::<Self>(m.ip), m) }
+            unsafe { Self::enter(C::handler::<Self>(m.ip, m.ctx), m) }
         }
 
         #[inline(always)]
@@ -201,7 +212,8 @@ pub(super) use threaded::{Threaded, ThreadedFn, handler as threaded};
 #[cfg(any(feature = "loop", not(teff_threaded)))]
 mod looped {
     use super::*;
-    use crate::exec::handlers::LOOP_COMPACT;
+    #[cfg(not(feature = "std"))]
+    use crate::exec::handlers::{Handlers, LOOP_COMPACT};
 
     #[derive(Copy, Clone)]
     pub(in crate::exec) struct Looped;
@@ -287,6 +299,7 @@ mod looped {
         type Handler = LoopFn;
         type Home = *mut Registers;
 
+        #[cfg(not(feature = "std"))]
         const TABLE: &'static Handlers<LoopFn> = &LOOP_COMPACT;
 
         #[inline(always)]
@@ -317,7 +330,7 @@ mod looped {
                 loop {
                     #[cfg(feature = "census")]
                     crate::exec::census::count::<C>(registers.ip);
-                    let code = C::handler::<Self>(registers.ip)(&mut registers);
+                    let code = C::handler::<Self>(registers.ip, registers.ctx)(&mut registers);
                     if code != 0 {
                         return code;
                     }

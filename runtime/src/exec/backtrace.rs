@@ -36,14 +36,15 @@ pub(super) unsafe fn capture(
         }
         // SAFETY: the caller's `sp` is a frame's, and so is every one that a header names.
         (ip, sp) = unsafe { return_to(sp) };
-        if ip == target.halt_ip() {
-            return trace;
-        }
         if ip == target.resume_ip() {
             let Some(crossing) = crossings.next() else {
                 return trace;
             };
             (ip, instance) = (crossing.return_ip, crossing.instance);
+        }
+        // Also after a crossing: the outermost function may have left by a tail call to another instance.
+        if ip == target.halt_ip() {
+            return trace;
         }
         // A return address is behind the call.
         ip = ip.wrapping_sub(1);

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ptr;
 
+use super::Target;
 use crate::{
     Config, Result,
     error::bail,
@@ -118,6 +119,9 @@ pub(crate) struct Ctx {
     pub(super) mem_len: usize,
     /// Frames end at or below this address of the value stack.
     pub(super) stack_limit: *mut u8,
+    /// The engine's list of handlers by number, for the compact class.
+    #[cfg(feature = "std")]
+    pub(super) handlers: *const usize,
     /// The current instance's functions, globals, tables; its module's code map.
     pub(super) funcs: *const FuncObj,
     pub(super) globals: *const *mut GlobalObj,
@@ -154,6 +158,8 @@ impl Ctx {
         Self {
             mem_len: 0,
             stack_limit: ptr::null_mut(),
+            #[cfg(feature = "std")]
+            handlers: ptr::null(),
             funcs: ptr::null(),
             globals: ptr::null(),
             tables: ptr::null(),
@@ -174,6 +180,21 @@ impl Ctx {
             stack: None,
             stack_bytes: config.max_wasm_stack,
         }
+    }
+
+    /// The same, for code of this target, which must outlive it.
+    #[cfg(feature = "std")]
+    pub(crate) fn for_target(self, target: &Target) -> Self {
+        Self {
+            handlers: target.handlers(),
+            ..self
+        }
+    }
+
+    /// The same, for code of this target.
+    #[cfg(not(feature = "std"))]
+    pub(crate) fn for_target(self, _target: &Target) -> Self {
+        self
     }
 
     /// Allocates the value stack, unless it is there. Stores that run nothing do without.

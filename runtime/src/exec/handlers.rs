@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 
+#[cfg(teff_threaded)]
+use super::backend::Direct;
 use super::{
     address::{E, G, H, J, K, M, N, O, P, Q, R, V, X, Y},
-    backend::{Class, Compact, Direct},
+    backend::{Class, Compact},
     call::*,
     control::*,
     convert::*,
@@ -19,16 +21,17 @@ use super::{
 };
 use crate::{
     config::Backend,
-    ir::{Family, Op, forms::with_forms, table::instructions},
+    ir::{CellClass, Family, Op, forms::with_forms, table::instructions},
 };
 
 /// One handler an operation, by its number.
+#[cfg(not(feature = "std"))]
 pub(super) struct Handlers<H: 'static>(pub(super) [H; Op::COUNT]);
 
 /// A backend and a class: names the handlers of one list.
 #[allow(dead_code, reason = "used by its associated types alone")]
 trait Set: 'static {
-    type Handler: Copy + 'static;
+    type Handler: Handler;
     type Of<O: Instr>: Pick<Self::Handler>;
 }
 
@@ -66,37 +69,37 @@ sets! {
     LoopSet LoopPick: LoopFn = looped;
 }
 
-/// The handlers of one row in set `Which`: one for each of its forms.
+/// Puts the handlers of one row in set `Which` into a list: one for each of its forms.
 macro_rules! row_handlers {
-    ({commutative $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
-    ({compare $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
-    ({binary $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
-    ({division $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
-    ({pair $t:ident}; $([$x:ident $y:ident $z:ident $d:ident])*) => {
-        row_handlers!(@ $(Pair<$t, $x, $y, $z, $d>)*)
+    ({commutative $t:ident $list:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $list; $(Binary<$t, $l, $r, $d>)*) };
+    ({compare $t:ident $list:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $list; $(Binary<$t, $l, $r, $d>)*) };
+    ({binary $t:ident $list:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $list; $(Binary<$t, $l, $r, $d>)*) };
+    ({division $t:ident $list:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $list; $(Binary<$t, $l, $r, $d>)*) };
+    ({pair $t:ident $list:ident}; $([$x:ident $y:ident $z:ident $d:ident])*) => {
+        row_handlers!(@ $list; $(Pair<$t, $x, $y, $z, $d>)*)
     };
-    ({widened $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
-    ({counted $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Counted<$t, $l, $r>)*) };
-    ({ret $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Ret<$t, $l>)*) };
-    ({branch $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Branch<$t, $l, $r>)*) };
-    ({unary $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Unary<$t, $l, $d>)*) };
-    ({moves $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Move<$t, $l, $d>)*) };
-    ({load $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Load<$t, $l, $d>)*) };
-    ({load_pair $t:ident}; $([$x:ident $r:ident $d:ident])*) => { row_handlers!(@ $(LoadPair<$t, $x, $r, $d>)*) };
-    ({call $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(CallArg<$t, $l>)*) };
-    ({store $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
-    ({store_acc $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Store<$t, $l, $r>)*) };
-    ({select $t:ident}; $([$k:ident $l:ident $r:ident $d:ident])*) => {
-        row_handlers!(@ $(Select<$t, $k, $l, $r, $d>)*)
+    ({widened $t:ident $list:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $list; $(Binary<$t, $l, $r, $d>)*) };
+    ({counted $t:ident $list:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $list; $(Counted<$t, $l, $r>)*) };
+    ({ret $t:ident $list:ident}; $([$l:ident])*) => { row_handlers!(@ $list; $(Ret<$t, $l>)*) };
+    ({branch $t:ident $list:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $list; $(Branch<$t, $l, $r>)*) };
+    ({unary $t:ident $list:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $list; $(Unary<$t, $l, $d>)*) };
+    ({moves $t:ident $list:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $list; $(Move<$t, $l, $d>)*) };
+    ({load $t:ident $list:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $list; $(Load<$t, $l, $d>)*) };
+    ({load_pair $t:ident $list:ident}; $([$x:ident $r:ident $d:ident])*) => { row_handlers!(@ $list; $(LoadPair<$t, $x, $r, $d>)*) };
+    ({call $t:ident $list:ident}; $([$l:ident])*) => { row_handlers!(@ $list; $(CallArg<$t, $l>)*) };
+    ({store $t:ident $list:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $list; $(Store<$t, $l, $r>)*) };
+    ({store_acc $t:ident $list:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $list; $(Store<$t, $l, $r>)*) };
+    ({select $t:ident $list:ident}; $([$k:ident $l:ident $r:ident $d:ident])*) => {
+        row_handlers!(@ $list; $(Select<$t, $k, $l, $r, $d>)*)
     };
-    ({choose $t:ident}; $([$a:ident $b:ident $x:ident $y:ident $d:ident])*) => {
-        row_handlers!(@ $(Choose<$t, $a, $b, $x, $y, $d>)*)
+    ({choose $t:ident $list:ident}; $([$a:ident $b:ident $x:ident $y:ident $d:ident])*) => {
+        row_handlers!(@ $list; $(Choose<$t, $a, $b, $x, $y, $d>)*)
     };
-    ({test $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Index<$t, $l>)*) };
-    ({get $t:ident}; $([$d:ident])*) => { row_handlers!(@ $(Get<$t, $d>)*) };
-    ({set $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Set_<$t, $l>)*) };
-    ({fixed $t:ident}; []) => { row_handlers!(@ Fixed<$t>) };
-    (@ $($instr:ty)*) => { [$(<Which::Of<$instr> as Pick<Which::Handler>>::HANDLER),*] };
+    ({test $t:ident $list:ident}; $([$l:ident])*) => { row_handlers!(@ $list; $(Index<$t, $l>)*) };
+    ({get $t:ident $list:ident}; $([$d:ident])*) => { row_handlers!(@ $list; $(Get<$t, $d>)*) };
+    ({set $t:ident $list:ident}; $([$l:ident])*) => { row_handlers!(@ $list; $(Set_<$t, $l>)*) };
+    ({fixed $t:ident $list:ident}; []) => { row_handlers!(@ $list; Fixed<$t>) };
+    (@ $list:ident; $($instr:ty)*) => { $($list.put(<Which::Of<$instr> as Pick<Which::Handler>>::HANDLER);)* };
 }
 
 use super::kinds::Set as Set_;
@@ -113,46 +116,134 @@ macro_rules! list_handlers {
         struct List<Which>(core::marker::PhantomData<Which>);
 
         impl<Which: Set> List<Which> {
+            /// All of them, by operation number.
+            #[cfg(not(feature = "std"))]
             const HANDLERS: Handlers<Which::Handler> = {
-                let mut handlers = [<Which::Of<Fixed<Halt>> as Pick<Which::Handler>>::HANDLER; Op::COUNT];
-                let mut op = 0;
-                $({
-                    let row = with_forms!($kind $($imm)?, row_handlers {$kind $name});
-                    let mut form = 0;
-                    while form < row.len() {
-                        handlers[op] = row[form];
-                        form += 1;
-                        op += 1;
-                    }
-                })*
-                assert!(op == Op::COUNT);
-                Handlers(handlers)
+                let halt = <Which::Of<Fixed<Halt>> as Pick<Which::Handler>>::HANDLER;
+                let mut list = Table { handlers: [halt; Op::COUNT], len: 0 };
+                $(with_forms!($kind $($imm)?, row_handlers {$kind $name list});)*
+                assert!(list.len == Op::COUNT);
+                Handlers(list.handlers)
             };
+
+            /// The addresses of all of them, by operation number.
+            ///
+            /// This is code that writes them down, and no table: in a position-independent program, the
+            /// dynamic linker would write every address of a table at each start.
+            #[cfg(feature = "std")]
+            #[inline(never)]
+            fn addresses() -> Vec<usize> {
+                let mut list = Addresses(Vec::with_capacity(Op::COUNT));
+                $(with_forms!($kind $($imm)?, row_handlers {$kind $name list});)*
+                list.0
+            }
         }
     };
 }
 
-instructions!(list_handlers);
+/// Handlers one after the other, for programs that lie in memory where they were linked to.
+#[cfg(not(feature = "std"))]
+struct Table<H> {
+    handlers: [H; Op::COUNT],
+    len: usize,
+}
+
+#[cfg(not(feature = "std"))]
+impl<H: Copy> Table<H> {
+    const fn put(&mut self, handler: H) {
+        self.handlers[self.len] = handler;
+        self.len += 1;
+    }
+}
+
+/// The same for programs that are loaded.
+#[cfg(feature = "std")]
+struct Addresses(Vec<usize>);
+
+#[cfg(feature = "std")]
+impl Addresses {
+    #[inline(always)]
+    fn put<H: Handler>(&mut self, handler: H) {
+        let len = self.0.len();
+        debug_assert!(len < self.0.capacity());
+        // Volatile, or LLVM collects the addresses in constants, which are a table again.
+        // SAFETY: there is capacity for all operations; the element is initialised before it counts.
+        unsafe {
+            self.0
+                .as_mut_ptr()
+                .add(len)
+                .write_volatile(handler.address());
+            self.0.set_len(len + 1);
+        }
+    }
+}
+
+/// A handler of one of the backends.
+pub(super) trait Handler: Copy + 'static {
+    #[cfg_attr(
+        not(any(feature = "std", teff_threaded)),
+        allow(dead_code, reason = "only the table of the loop is used then")
+    )]
+    /// Its address, which cells name it by.
+    fn address(self) -> usize;
+}
 
 #[cfg(teff_threaded)]
+impl Handler for super::backend::ThreadedFn {
+    #[inline(always)]
+    fn address(self) -> usize {
+        (self as *const ()).expose_provenance()
+    }
+}
+
+#[cfg(any(feature = "loop", not(teff_threaded)))]
+impl Handler for super::backend::LoopFn {
+    #[inline(always)]
+    fn address(self) -> usize {
+        (self as *const ()).expose_provenance()
+    }
+}
+
+instructions!(list_handlers);
+
+#[cfg(all(teff_threaded, not(feature = "std")))]
 static THREADED_DIRECT: Handlers<super::backend::ThreadedFn> =
     List::<ThreadedSet<Direct>>::HANDLERS;
-#[cfg(teff_threaded)]
+#[cfg(all(teff_threaded, not(feature = "std")))]
 pub(super) static THREADED_COMPACT: Handlers<super::backend::ThreadedFn> =
     List::<ThreadedSet<Compact>>::HANDLERS;
-#[cfg(any(feature = "loop", not(teff_threaded)))]
+#[cfg(all(any(feature = "loop", not(teff_threaded)), not(feature = "std")))]
 pub(super) static LOOP_COMPACT: Handlers<super::backend::LoopFn> =
     List::<LoopSet<Compact>>::HANDLERS;
 
-/// The addresses of the handlers that direct cells name, by operation number. The loop runs compact code alone.
-pub(super) fn direct_addresses(backend: Backend) -> Vec<usize> {
-    match backend {
+/// The addresses of the handlers of a backend and a class, by operation number.
+#[cfg(feature = "std")]
+pub(super) fn addresses(backend: Backend, class: CellClass) -> Vec<usize> {
+    match (backend, class) {
         #[cfg(teff_threaded)]
-        Backend::Threaded => THREADED_DIRECT
+        (Backend::Threaded, CellClass::Compact) => List::<ThreadedSet<Compact>>::addresses(),
+        #[cfg(teff_threaded)]
+        (Backend::Threaded, _) => List::<ThreadedSet<Direct>>::addresses(),
+        // The loop runs compact code alone.
+        #[cfg(any(feature = "loop", not(teff_threaded)))]
+        (Backend::Loop, _) => List::<LoopSet<Compact>>::addresses(),
+        #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
+        _ => unreachable!("`Config::backend` admits only backends of this build"),
+    }
+}
+
+/// The addresses of the handlers that direct cells name, by operation number. The compact class has its tables.
+#[cfg(not(feature = "std"))]
+pub(super) fn addresses(_backend: Backend, class: CellClass) -> Vec<usize> {
+    match class {
+        CellClass::Compact => Vec::new(),
+        #[cfg(teff_threaded)]
+        _ => THREADED_DIRECT
             .0
             .iter()
-            .map(|h| (*h as *const ()).expose_provenance())
+            .map(|handler| handler.address())
             .collect(),
-        _ => Vec::new(),
+        #[cfg(not(teff_threaded))]
+        _ => unreachable!("the loop runs compact code alone"),
     }
 }

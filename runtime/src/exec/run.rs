@@ -167,7 +167,8 @@ impl Run<'_> {
                 Some(Exit::Translate) => {
                     let entry = ptr::with_exposed_provenance::<FuncEntry>(saved.acc);
                     let module = module_of((*self.ctx).instance);
-                    saved.ip = module.code.translate(module, (*entry).index)?;
+                    let index = module.code.index_of(entry);
+                    saved.ip = module.code.translate(module, index)?;
                     self.check_frame(saved.ip, saved.sp)?;
                 }
                 Some(Exit::Call) => {

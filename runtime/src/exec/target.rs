@@ -7,7 +7,7 @@ use bumpalo::Bump;
 use super::{
     backend::{Compact, Direct},
     ctx::Ctx,
-    handlers::direct_addresses,
+    handlers::addresses,
 };
 use crate::{
     config::{Backend, CodeForm, Config},
@@ -21,7 +21,7 @@ const SHARED_ACC: bool = cfg!(target_pointer_width = "64");
 pub(crate) struct Target {
     backend: Backend,
     class: CellClass,
-    /// Empty in the compact class.
+    /// By operation number: what direct cells name, or where compact ones are looked up.
     handlers: Vec<usize>,
     /// The code of functions that are not translated yet, and what calls return to at the edges.
     cells: Box<[u64]>,
@@ -36,10 +36,7 @@ impl Target {
             (Backend::Threaded, CodeForm::Direct) => CellClass::NATIVE,
             _ => CellClass::Compact,
         };
-        let handlers = match class {
-            CellClass::Compact => Vec::new(),
-            _ => direct_addresses(config.backend),
-        };
+        let handlers = addresses(config.backend, class);
         let arena = Bump::new();
         let naming = Naming {
             class,
@@ -76,6 +73,12 @@ impl Target {
             halt,
             resume,
         }
+    }
+
+    /// Where compact cells look their handlers up.
+    #[cfg(feature = "std")]
+    pub(crate) fn handlers(&self) -> *const usize {
+        self.handlers.as_ptr()
     }
 
     /// How to name things in code for this target; `entries` is the module's code map.

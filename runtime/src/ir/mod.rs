@@ -17,13 +17,19 @@ use forms::with_forms;
 use table::instructions;
 
 /// What distinguishes the operations of the table: one per row and form.
+///
+/// It holds no pointers: a table of thousands of them would be relocated, and so written, whenever a program
+/// starts.
 #[derive(Copy, Clone, Debug)]
 struct OpInfo {
     family: Family,
-    form: &'static [Operand],
-    key: FormKey,
+    form: [Operand; MAX_OPERANDS],
+    operands: u8,
     format: Format,
 }
+
+/// Most operands of a form, its result among them.
+const MAX_OPERANDS: usize = 5;
 
 macro_rules! form_list {
     ({}; $([$($operand:ident)*])*) => { &[$(&[$(Operand::$operand),*]),*] };
@@ -124,8 +130,8 @@ const BASES: [u16; Family::COUNT + 1] = {
 static OPS: [OpInfo; Op::COUNT] = {
     let mut ops = [OpInfo {
         family: Family::Halt,
-        form: &[],
-        key: FormKey::EMPTY,
+        form: [Operand::A; MAX_OPERANDS],
+        operands: 0,
         format: Format::EMPTY,
     }; Op::COUNT];
     let (mut row, mut op) = (0, 0);
@@ -133,18 +139,36 @@ static OPS: [OpInfo; Op::COUNT] = {
         let mut form = 0;
         while form < Family::FORMS[row].len() {
             let operands = Family::FORMS[row][form];
-            ops[op] = OpInfo {
-                family: Family::ALL[row],
-                form: operands,
-                key: Family::FORM_KEYS[row][form],
-                format: form_format(Family::FIELDS[row], operands),
-            };
+            ops[op].family = Family::ALL[row];
+            ops[op].operands = operands.len() as u8;
+            ops[op].format = form_format(Family::FIELDS[row], operands);
+            let mut i = 0;
+            while i < operands.len() {
+                ops[op].form[i] = operands[i];
+                i += 1;
+            }
             form += 1;
             op += 1;
         }
         row += 1;
     }
     ops
+};
+
+/// The keys of the forms of all operations, to be searched for those of a row.
+static KEYS: [FormKey; Op::COUNT] = {
+    let mut keys = [FormKey::EMPTY; Op::COUNT];
+    let (mut row, mut op) = (0, 0);
+    while row < Family::COUNT {
+        let mut form = 0;
+        while form < Family::FORM_KEYS[row].len() {
+            keys[op] = Family::FORM_KEYS[row][form];
+            form += 1;
+            op += 1;
+        }
+        row += 1;
+    }
+    keys
 };
 
 /// A row's fields and those of a form's operands: the operands' slots come before the row's, and their
@@ -177,15 +201,17 @@ impl Family {
 
     /// The same by the form's key.
     pub(crate) fn form_by_key(self, key: FormKey) -> Option<Op> {
-        let keys = Self::FORM_KEYS[self as usize];
+        let (start, end) = (BASES[self as usize], BASES[self as usize + 1]);
+        let keys = &KEYS[start as usize..end as usize];
         let index = keys.iter().position(|have| *have == key)?;
-        Some(Op(BASES[self as usize] + index as u16))
+        Some(Op(start + index as u16))
     }
 
     /// The operation of a row that has a single form without operands.
     pub(crate) fn fixed(self) -> Op {
-        debug_assert!(Self::FORMS[self as usize][0].is_empty());
-        Op(BASES[self as usize])
+        let op = Op(BASES[self as usize]);
+        debug_assert!(op.form().is_empty());
+        op
     }
 }
 
@@ -212,11 +238,12 @@ impl Op {
     }
 
     pub(crate) fn form(self) -> &'static [Operand] {
-        self.info().form
+        let info = self.info();
+        &info.form[..info.operands as usize]
     }
 
     pub(crate) fn key(self) -> FormKey {
-        self.info().key
+        KEYS[self.0 as usize]
     }
 
     pub(crate) const fn format(self) -> Format {

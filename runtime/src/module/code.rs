@@ -1,18 +1,24 @@
 //! The code map: where the translated code of each function of a module is.
 //!
-//! Functions are translated when they are first called. Code lies in chunks that are only appended to and
-//! never move, because instruction pointers and branch targets point into them.
+//! Functions are translated when they are first called, or all at once by several threads when the module is
+//! loaded. Code lies in chunks that are only appended to and never move, because instruction pointers and
+//! branch targets point into them.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::{
+    ops::Range,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 
 use bumpalo::Bump;
+use wasmparser::FuncValidatorAllocations;
 
-use super::ModuleInner;
+use super::{ModuleInner, bodies};
 use crate::{
-    Result,
+    Error, Result,
     exec::Target,
     sync::Lock,
+    sys::parallel::{self, Work},
     translate::{self, OffsetMap},
 };
 
@@ -21,8 +27,6 @@ use crate::{
 pub(crate) struct FuncEntry {
     /// The function's first cell, or the cell that has it translated.
     pub(crate) code: AtomicPtr<u8>,
-    /// Its index among the functions that the module defines.
-    pub(crate) index: u32,
 }
 
 /// The entries of all functions that a module defines, and their code.
@@ -33,8 +37,9 @@ pub(crate) struct CodeMap {
 
 #[derive(Default)]
 struct Code {
-    /// Scratch of the translator.
+    /// Scratch of the translator, and of the validator.
     arena: Bump,
+    allocations: FuncValidatorAllocations,
     chunks: Vec<Chunk>,
     /// In the order of translation.
     placed: Vec<Placed>,
@@ -54,6 +59,9 @@ struct Placed {
     index: u32,
 }
 
+/// Scratch that is kept for the next function. A large one can need much more.
+const KEPT_SCRATCH: usize = 128 << 10;
+
 /// Bytes of the first chunk; each further one is twice as large, up to the maximum.
 const FIRST_CHUNK: usize = 2 << 10;
 const MAX_CHUNK: usize = 256 << 10;
@@ -62,9 +70,8 @@ impl CodeMap {
     /// The code map of a module with `count` functions of its own, none of them translated.
     pub(crate) fn new(target: &Target, count: u32) -> Self {
         let stub = target.translate_ip().cast_mut();
-        let entries = (0..count).map(|index| FuncEntry {
+        let entries = (0..count).map(|_| FuncEntry {
             code: AtomicPtr::new(stub),
-            index,
         });
         Self {
             entries: entries.collect(),
@@ -82,34 +89,33 @@ impl CodeMap {
         self.entries.as_ptr()
     }
 
+    /// The index of a function, among those that the module defines, by the address of its entry.
+    pub(crate) fn index_of(&self, entry: *const FuncEntry) -> u32 {
+        let offset = entry.addr().wrapping_sub(self.entries().addr());
+        (offset / size_of::<FuncEntry>()) as u32
+    }
+
     /// Translates function `index`, unless another thread was faster, and gives its first cell.
+    ///
+    /// A body that was not validated with the module is validated first.
     pub(crate) fn translate(&self, module: &ModuleInner, index: u32) -> Result<*const u8> {
-        let target = module.engine().target();
-        let entry = &self.entries[index as usize];
+        self.code.with(|code| code.add(self, module, index))
+    }
+
+    /// Translates all functions of a valid module, which nobody else uses yet. The error is that of the first
+    /// function that has one.
+    pub(crate) fn translate_all(&self, module: &ModuleInner) -> Result<()> {
+        let batches = bodies::batches(&module.bodies);
+        let threads = bodies::threads(module.engine().config(), batches.len());
+        let work = TranslateAll { map: self, module };
+        let (_, codes) = parallel::run(&work, &batches, threads, || Ok::<_, Error>(()))?;
         self.code.with(|code| {
-            let present = entry.code.load(Ordering::Acquire).cast_const();
-            if present != target.translate_ip() {
-                return Ok(present);
+            for part in codes {
+                code.chunks.extend(part.chunks);
+                code.placed.extend(part.placed);
             }
-            code.arena.reset();
-            let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
-            let function =
-                translate::translate(module, index, target.naming(entries), &code.arena, false)?;
-            let bytes = function.len();
-            let base = place(&mut code.chunks, bytes.div_ceil(8));
-            let finished = function.finish(base.expose_provenance());
-            // SAFETY: `place` gives room for the bytes, which nothing points to yet.
-            unsafe { base.copy_from(finished.as_ptr(), bytes) };
-            let first = base.wrapping_add(target.class().prelude());
-            code.placed.push(Placed {
-                start: base as usize,
-                bytes: bytes as u32,
-                index,
-            });
-            // Release: who sees the address sees the code.
-            entry.code.store(first, Ordering::Release);
-            Ok(first.cast_const())
-        })
+        });
+        Ok(())
     }
 
     /// Where in the code of function `index` its operators are. Nothing is kept for that: the function is
@@ -133,6 +139,63 @@ impl CodeMap {
                 (offset < placed.bytes as usize).then_some((placed.index, offset as u32))
             })
         })
+    }
+}
+
+impl Code {
+    /// Translates function `index`, unless it is there, and publishes its first cell.
+    fn add(&mut self, map: &CodeMap, module: &ModuleInner, index: u32) -> Result<*const u8> {
+        let target = module.engine().target();
+        let entry = &map.entries[index as usize];
+        let present = entry.code.load(Ordering::Acquire).cast_const();
+        if present != target.translate_ip() {
+            return Ok(present);
+        }
+        module.ensure_valid(index, &mut self.allocations)?;
+        if self.arena.allocated_bytes() > KEPT_SCRATCH {
+            self.arena = Bump::new();
+        }
+        self.arena.reset();
+        let entries = (map.entries().expose_provenance(), size_of::<FuncEntry>());
+        let function =
+            translate::translate(module, index, target.naming(entries), &self.arena, false)?;
+        let bytes = function.len();
+        let base = place(&mut self.chunks, bytes.div_ceil(8));
+        let finished = function.finish(base.expose_provenance());
+        // SAFETY: `place` gives room for the bytes, which nothing points to yet.
+        unsafe { base.copy_from(finished.as_ptr(), bytes) };
+        let first = base.wrapping_add(target.class().prelude());
+        self.placed.push(Placed {
+            start: base as usize,
+            bytes: bytes as u32,
+            index,
+        });
+        // Release: who sees the address sees the code.
+        entry.code.store(first, Ordering::Release);
+        Ok(first.cast_const())
+    }
+}
+
+/// Translates all functions. Each thread has chunks of its own.
+struct TranslateAll<'a> {
+    map: &'a CodeMap,
+    module: &'a ModuleInner,
+}
+
+impl Work for TranslateAll<'_> {
+    type State = Code;
+    type Error = Error;
+
+    fn begin(&self) -> Code {
+        Code::default()
+    }
+
+    fn batch(&self, code: &mut Code, functions: Range<u32>) -> Result<()> {
+        for index in functions.clone() {
+            code.add(self.map, self.module, index)?;
+        }
+        self.module.release_bodies(functions);
+        Ok(())
     }
 }
 

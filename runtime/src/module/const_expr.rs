@@ -14,11 +14,13 @@ pub(crate) trait Environment {
     fn func_ref(&self, index: u32) -> u64;
 }
 
+pub(super) use op::{END, I32_CONST};
+
 /// Opcodes that may appear in constant expressions (spec §5.4).
 mod op {
-    pub(super) const END: u8 = 0x0b;
+    pub(in super::super) const END: u8 = 0x0b;
     pub(super) const GLOBAL_GET: u8 = 0x23;
-    pub(super) const I32_CONST: u8 = 0x41;
+    pub(in super::super) const I32_CONST: u8 = 0x41;
     pub(super) const I64_CONST: u8 = 0x42;
     pub(super) const F32_CONST: u8 = 0x43;
     pub(super) const F64_CONST: u8 = 0x44;
@@ -69,6 +71,11 @@ pub(crate) fn evaluate(cursor: &mut Cursor<'_>, environment: &impl Environment) 
             }
             _ => unreachable!("the validator refuses other instructions in constant expressions"),
         };
+        // Most expressions are a single constant.
+        if stack.is_empty() && cursor.peek() == op::END {
+            cursor.skip(1);
+            return value;
+        }
         stack.push(value);
     }
 }

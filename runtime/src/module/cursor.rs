@@ -26,6 +26,11 @@ impl<'a> Cursor<'a> {
         byte
     }
 
+    /// The next byte, which stays the next one.
+    pub(crate) fn peek(&self) -> u8 {
+        self.bytes[self.position]
+    }
+
     pub(crate) fn skip(&mut self, bytes: usize) {
         self.position += bytes;
     }

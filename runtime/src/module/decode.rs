@@ -1,20 +1,18 @@
-//! Bytes to [`ModuleInner`]: one pass that validates everything and keeps little.
+//! Bytes to [`ModuleInner`]: reads all sections, validates them, and keeps little.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::ops::Range;
 
-use wasmparser::{
-    ExternalKind, FuncValidatorAllocations, Parser, Payload, SectionLimited, TypeRef, ValidPayload,
-    Validator, WasmFeatures,
-};
+use wasmparser::{ExternalKind, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures};
 
 use super::{
     ByteRange, Bytes, CodeMap, ExternIndex, ExternKind, Import, ModuleExport, ModuleInner,
-    segments::{PassiveSegments, SegmentSection},
+    bodies::{Bodies, Checker},
+    segments::{PassiveSegments, SegmentSection, is_plain_data},
 };
 use crate::{
-    Engine, Error, FuncType, GlobalType, HeapType, MemoryType, Mutability, RefType, Result,
-    TableType, ValType, error::bail,
+    CompilationMode, Config, Engine, Error, FuncType, GlobalType, HeapType, MemoryType, Mutability,
+    RefType, Result, TableType, ValType, error::bail,
 };
 
 /// What modules may use: WebAssembly 2.0 without vectors, extended constant expressions, tail calls.
@@ -32,23 +30,34 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::TAIL_CALL);
 
-/// Decodes and validates.
+/// Decodes, validates and translates as much as the engine's configuration says.
 pub(super) fn module(engine: &Engine, bytes: Bytes) -> Result<ModuleInner> {
-    let mut decoder = Decoder {
-        base: bytes.as_ptr().addr(),
-        ..Decoder::default()
-    };
-    walk(&bytes, |payload| decoder.payload(payload))?;
-    Ok(decoder.finish(engine, bytes))
+    let config = engine.config();
+    let lazy = config.compilation_mode == CompilationMode::Lazy;
+    let (parts, checker) = decode(config, &bytes, !lazy, &|range| bytes.release(range))?;
+    let unchecked = if lazy { checker } else { None };
+    let module = parts.finish(engine, bytes, unchecked);
+    if config.compilation_mode == CompilationMode::Eager {
+        module.code.translate_all(&module)?;
+    }
+    Ok(module)
 }
 
-/// Validates alone.
-pub(super) fn validate(bytes: &[u8]) -> Result<()> {
-    walk(bytes, |_| Ok(()))
+/// Validates all of a module, whatever the configuration says, and keeps nothing.
+pub(super) fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
+    decode(engine.config(), bytes, true, &|_| ()).map(|_| ())
 }
 
-/// Validates, and shows each validated payload but function bodies' contents to `each`.
-fn walk(bytes: &[u8], mut each: impl FnMut(&Payload<'_>) -> wasmparser::Result<()>) -> Result<()> {
+/// Reads all sections and validates them, and the function bodies if `with_bodies`. Also gives what it takes
+/// to validate bodies later; there is nothing if there are none.
+///
+/// `done` is told which parts of the bytes will not be read again here.
+fn decode(
+    config: &Config,
+    bytes: &[u8],
+    with_bodies: bool,
+    done: &(dyn Fn(Range<usize>) + Sync),
+) -> Result<(Parts, Option<Checker>)> {
     if !bytes.starts_with(b"\0asm") {
         bail!(
             "not a WebAssembly module: the first bytes are not `\\0asm` (text must be converted to the \
@@ -62,28 +71,104 @@ fn walk(bytes: &[u8], mut each: impl FnMut(&Payload<'_>) -> wasmparser::Result<(
             u32::MAX
         );
     }
-    let mut run = || {
-        let mut validator = Validator::new_with_features(FEATURES);
+    let decode = || -> wasmparser::Result<_> {
         let mut parser = Parser::new(0);
         parser.set_features(FEATURES);
-        let mut allocations = FuncValidatorAllocations::default();
-        for payload in parser.parse_all(bytes) {
-            let payload = payload?;
-            if let ValidPayload::Func(func, body) = validator.payload(&payload)? {
-                let mut func = func.into_validator(allocations);
-                func.validate(&body)?;
-                allocations = func.into_allocations();
+        let mut payloads = parser.parse_all(bytes);
+        let mut sections = Sections {
+            bytes,
+            validator: Validator::new_with_features(FEATURES),
+            parts: Parts {
+                base: bytes.as_ptr().addr(),
+                ..Parts::default()
+            },
+        };
+        let checker = sections.up_to_code(&mut payloads)?;
+        let ranges = core::mem::take(&mut sections.parts.bodies);
+        match checker.as_ref().filter(|_| with_bodies) {
+            Some(checker) => {
+                let bodies = Bodies {
+                    checker,
+                    bytes,
+                    ranges: &ranges,
+                    imported: sections.parts.imported_funcs,
+                    done,
+                };
+                bodies.validate(config, || sections.rest(&mut payloads))?;
             }
-            each(&payload)?;
+            None => sections.rest(&mut payloads)?,
+        }
+        sections.parts.bodies = ranges;
+        Ok((sections.parts, checker))
+    };
+    decode().map_err(|error| Error::from(error).context("invalid module"))
+}
+
+/// Validates the sections of a module, and takes what is worth keeping.
+struct Sections<'m> {
+    bytes: &'m [u8],
+    validator: Validator,
+    parts: Parts,
+}
+
+impl Sections<'_> {
+    /// The sections up to the code, whose bodies are found but not looked into.
+    fn up_to_code<'a>(
+        &mut self,
+        payloads: &mut impl Iterator<Item = wasmparser::Result<Payload<'a>>>,
+    ) -> wasmparser::Result<Option<Checker>> {
+        let mut checker = None;
+        let mut bodies = 0;
+        for payload in payloads {
+            let payload = payload?;
+            match &payload {
+                Payload::CodeSectionStart { count, .. } => {
+                    self.validator.payload(&payload)?;
+                    bodies = *count as usize;
+                    self.parts.bodies.reserve_exact(bodies);
+                }
+                Payload::CodeSectionEntry(body) => {
+                    let func = self.validator.code_section_entry(body)?;
+                    checker.get_or_insert_with(|| Checker::new(func));
+                    self.parts.bodies.push(byte_range(&body.range()));
+                    if self.parts.bodies.len() == bodies {
+                        break;
+                    }
+                }
+                section => self.section(section)?,
+            }
+        }
+        Ok(checker)
+    }
+
+    /// The sections after the code.
+    fn rest<'a>(
+        &mut self,
+        payloads: &mut impl Iterator<Item = wasmparser::Result<Payload<'a>>>,
+    ) -> wasmparser::Result<()> {
+        for payload in payloads {
+            self.section(&payload?)?;
         }
         Ok(())
-    };
-    run().map_err(|error: wasmparser::Error| Error::from(error).context("invalid module"))
+    }
+
+    fn section(&mut self, section: &Payload<'_>) -> wasmparser::Result<()> {
+        if let Payload::DataSection(data) = section
+            && !self.parts.memories.is_empty()
+            && is_plain_data(data, self.bytes)
+        {
+            self.parts.data = segments(data);
+            self.parts.data_is_plain = true;
+            return Ok(());
+        }
+        self.validator.payload(section)?;
+        self.parts.section(section)
+    }
 }
 
 /// The parts of a [`ModuleInner`] while they are collected.
 #[derive(Default)]
-struct Decoder {
+struct Parts {
     /// Address of the module's first byte.
     base: usize,
     types: Vec<FuncType>,
@@ -102,13 +187,15 @@ struct Decoder {
     start: Option<u32>,
     elems: SegmentSection,
     data: SegmentSection,
+    /// No data segment is passive.
+    data_is_plain: bool,
     name_section: ByteRange,
 }
 
-impl Decoder {
-    /// Takes what is worth keeping. The validator has accepted the payload.
-    fn payload(&mut self, payload: &Payload<'_>) -> wasmparser::Result<()> {
-        match payload {
+impl Parts {
+    /// Takes what is worth keeping of a section that the validator has accepted.
+    fn section(&mut self, section: &Payload<'_>) -> wasmparser::Result<()> {
+        match section {
             Payload::TypeSection(section) => {
                 self.types.reserve_exact(section.count() as usize);
                 for ty in section.clone().into_iter_err_on_gc_types() {
@@ -146,8 +233,6 @@ impl Decoder {
             Payload::StartSection { func, .. } => self.start = Some(*func),
             Payload::ElementSection(section) => self.elems = segments(section),
             Payload::DataSection(section) => self.data = segments(section),
-            Payload::CodeSectionStart { count, .. } => self.bodies.reserve_exact(*count as usize),
-            Payload::CodeSectionEntry(body) => self.bodies.push(byte_range(&body.range())),
             Payload::CustomSection(section) if section.name() == "name" => {
                 let start = section.data_offset() as u32;
                 self.name_section = ByteRange {
@@ -224,18 +309,22 @@ impl Decoder {
         }
     }
 
-    fn finish(mut self, engine: &Engine, bytes: Bytes) -> ModuleInner {
+    fn finish(mut self, engine: &Engine, bytes: Bytes, unchecked: Option<Checker>) -> ModuleInner {
         let type_numbers = engine.register(&mut self.types);
         let passive_elems = PassiveSegments::collect(
             self.elems
                 .elems(&bytes)
                 .map(|segment| (segment.mode, segment.items)),
         );
-        let passive_data = PassiveSegments::collect(
-            self.data
-                .data(&bytes)
-                .map(|segment| (segment.mode, segment.bytes)),
-        );
+        let passive_data = if self.data_is_plain {
+            PassiveSegments::default()
+        } else {
+            PassiveSegments::collect(
+                self.data
+                    .data(&bytes)
+                    .map(|segment| (segment.mode, segment.bytes)),
+            )
+        };
         let mut exports_by_name: Box<[u32]> = (0..self.exports.len() as u32).collect();
         exports_by_name
             .sort_unstable_by_key(|&export| self.exports[export as usize].name.of(&bytes));
@@ -258,6 +347,7 @@ impl Decoder {
             imported_globals: self.imported_globals,
             global_inits: self.global_inits.into(),
             bodies: self.bodies.into(),
+            unchecked,
             start: self.start,
             elems: self.elems,
             data: self.data,

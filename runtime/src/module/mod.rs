@@ -1,18 +1,22 @@
-//! Modules: decoded and validated, compact, not translated. Nothing here knows a store.
+//! Modules: decoded, validated, compact; and where the code of their functions is. Nothing here knows a store.
 //!
 //! What the module's bytes say well enough is not kept twice: names, function bodies, segments and constant
 //! expressions are ranges or positions in the bytes.
 
-use alloc::{boxed::Box, string::String, vec::Vec};
-use core::{fmt, ops::Deref};
+use alloc::{boxed::Box, format, string::String, vec::Vec};
+use core::{
+    fmt,
+    ops::{Deref, Range},
+};
 
-use wasmparser::{BinaryReader, FunctionBody};
+use wasmparser::{FuncValidatorAllocations, FunctionBody};
 
 use crate::{
-    Engine, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result,
+    Engine, Error, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result,
     TableType, error::bail, sync::Arc,
 };
 
+mod bodies;
 mod code;
 pub(crate) mod const_expr;
 pub(crate) mod cursor;
@@ -23,6 +27,7 @@ pub(crate) mod segments;
 pub(crate) use code::{CodeMap, FuncEntry};
 pub(crate) use decode::{FEATURES, val_type};
 
+use bodies::Checker;
 use segments::{DataSegment, ElemItems, ElemSegment, PassiveSegments, SegmentSection};
 
 /// A decoded and validated module. Cheap to clone.
@@ -56,6 +61,8 @@ pub(crate) struct ModuleInner {
     global_inits: Box<[u32]>,
     /// Bodies of the functions that are not imported.
     bodies: Box<[ByteRange]>,
+    /// With [`CompilationMode::Lazy`]: validates bodies when they are translated.
+    unchecked: Option<Checker>,
     start: Option<u32>,
     elems: SegmentSection,
     data: SegmentSection,
@@ -82,6 +89,16 @@ impl Deref for Bytes {
             Self::Static(bytes) => bytes,
             #[cfg(all(feature = "std", unix))]
             Self::Mapped(map) => map,
+        }
+    }
+}
+
+impl Bytes {
+    /// These bytes are not needed soon. Nothing is lost.
+    fn release(&self, _range: Range<usize>) {
+        #[cfg(all(feature = "std", unix))]
+        if let Self::Mapped(map) = self {
+            map.release(_range);
         }
     }
 }
@@ -136,8 +153,12 @@ struct ModuleExport {
 impl Module {
     /// Decodes and validates a module in the binary format. The bytes are copied.
     ///
+    /// How much of it is validated and translated now, and how much when functions are called, is up to
+    /// [`Config::compilation_mode`](crate::Config::compilation_mode).
+    ///
     /// # Errors
-    /// If the bytes are not a valid module, or the module uses a proposal that is not supported.
+    /// If the bytes are not a valid module, or the module uses a proposal that is not supported. With
+    /// [`CompilationMode::Eager`](crate::CompilationMode::Eager) also if a function cannot be translated.
     pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         let bytes = bytes.as_ref();
         let mut copy = Vec::new();
@@ -187,12 +208,13 @@ impl Module {
         })
     }
 
-    /// Validates a module without keeping it.
+    /// Validates a module without keeping it. All of it is validated, also with
+    /// [`CompilationMode::Lazy`](crate::CompilationMode::Lazy).
     ///
     /// # Errors
-    /// As [`Module::new`].
-    pub fn validate(_engine: &Engine, bytes: &[u8]) -> Result<()> {
-        decode::validate(bytes)
+    /// If the bytes are not a valid module, or the module uses a proposal that is not supported.
+    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
+        decode::validate(engine, bytes)
     }
 
     /// The imports, in the module's order. The same name may be imported more than once.
@@ -320,13 +342,32 @@ impl ModuleInner {
 
     /// The body of a function that the module defines, counted without imports.
     pub(crate) fn func_body(&self, defined_index: u32) -> FunctionBody<'_> {
-        let range = self.bodies[defined_index as usize];
-        let bytes = range.of(&self.bytes);
-        FunctionBody::new(BinaryReader::new_features(
-            bytes,
-            u64::from(range.start),
-            FEATURES,
-        ))
+        bodies::body(&self.bytes, self.bodies[defined_index as usize])
+    }
+
+    /// These bodies are not needed soon.
+    fn release_bodies(&self, defined: Range<u32>) {
+        self.bytes.release(bodies::span(&self.bodies, defined));
+    }
+
+    /// Validates the body of a function that the module defines, unless that was done with the whole module.
+    pub(crate) fn ensure_valid(
+        &self,
+        defined_index: u32,
+        allocations: &mut FuncValidatorAllocations,
+    ) -> Result<()> {
+        let Some(checker) = &self.unchecked else {
+            return Ok(());
+        };
+        let func_index = self.imported_funcs + defined_index;
+        let body = self.func_body(defined_index);
+        checker
+            .check(func_index, &body, allocations)
+            .map_err(|error| {
+                let name = self.func_name(func_index);
+                let name = name.map(|name| format!(" `{name}`")).unwrap_or_default();
+                Error::from(error).context(format_args!("function {func_index}{name} is invalid"))
+            })
     }
 
     pub(crate) fn start(&self) -> Option<u32> {

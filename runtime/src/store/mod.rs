@@ -44,7 +44,7 @@ pub(crate) struct StoreInner {
 impl StoreInner {
     fn new(engine: &Engine) -> Self {
         Self {
-            ctx: Ctx::new(engine.config()),
+            ctx: Ctx::new(engine.config()).for_target(engine.target()),
             id: StoreId(engine.new_store_id()),
             engine: engine.clone(),
             limits: StoreLimits::default(),

@@ -1,7 +1,7 @@
 //! Files as read-only memory.
 
 use core::{
-    ops::Deref,
+    ops::{Deref, Range},
     ptr::{self, NonNull},
     slice,
 };
@@ -52,6 +52,33 @@ impl FileMap {
         let base = NonNull::new(base.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
         Ok(Self { base, len })
     }
+
+    /// Says that these bytes are not needed soon: they take no memory of the process until they are read
+    /// again. What is in them stays the same.
+    pub(crate) fn release(&self, bytes: Range<usize>) {
+        // Only whole pages of the range.
+        let page = page_size();
+        let start = bytes.start.next_multiple_of(page);
+        let end = bytes.end.min(self.len) / page * page;
+        if start < end {
+            // SAFETY: the range lies within our mapping, which is of a file and never written: its pages
+            // are read from the file again. It is advice, so a failure does not matter.
+            unsafe {
+                libc::madvise(
+                    self.base.as_ptr().add(start).cast(),
+                    end - start,
+                    libc::MADV_DONTNEED,
+                )
+            };
+        }
+    }
+}
+
+/// Bytes in a page of the system.
+fn page_size() -> usize {
+    // SAFETY: it only asks.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096).max(1)
 }
 
 impl Deref for FileMap {

@@ -10,6 +10,7 @@ mod pages;
 
 #[cfg(all(feature = "std", unix))]
 mod file;
+pub(crate) mod parallel;
 
 #[cfg(all(feature = "std", unix))]
 pub(crate) use file::FileMap;
