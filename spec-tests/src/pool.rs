@@ -42,6 +42,8 @@ pub struct Options {
     pub form: CodeForm,
     /// When functions are validated and translated.
     pub mode: CompilationMode,
+    /// Does one instruction do the work of several?
+    pub fusion: bool,
     /// Must the messages of refused modules be the specification's?
     pub strict_messages: bool,
     /// Most time for a file: a safety net, not a measure.
@@ -51,11 +53,12 @@ pub struct Options {
 impl Options {
     /// The default compilation mode, lenient about the messages of refused modules, with a time limit that
     /// only a hang reaches.
-    pub fn new(backend: Backend, form: CodeForm) -> Self {
+    pub const fn new(backend: Backend, form: CodeForm) -> Self {
         Self {
             backend,
             form,
             mode: CompilationMode::LazyTranslation,
+            fusion: true,
             strict_messages: false,
             time_limit: Duration::from_secs(300),
         }
@@ -97,7 +100,8 @@ pub fn run(
     config
         .backend(options.backend)
         .code_form(options.form)
-        .compilation_mode(options.mode);
+        .compilation_mode(options.mode)
+        .fusion(options.fusion);
     let engine = Engine::new(&config)?;
     let supported = Supported::probe(&engine);
     let files = parallel(scripts, |loaded| {

@@ -30,34 +30,16 @@ static DIRECTORY: LazyLock<Option<(Vec<Loaded>, usize)>> = LazyLock::new(|| {
     Some((pool::load(&suite), at_least))
 });
 
-fn check(scripts: &[Loaded], backend: Backend, form: CodeForm, at_least: usize) {
-    let mode = CompilationMode::LazyTranslation;
-    check_in_mode(scripts, backend, form, mode, at_least);
-}
-
-fn check_in_mode(
-    scripts: &[Loaded],
-    backend: Backend,
-    form: CodeForm,
-    mode: CompilationMode,
-    at_least: usize,
-) {
-    if !Config::BACKENDS.contains(&backend) {
-        println!("not run: this build has no {backend:?} backend");
+fn check(scripts: &[Loaded], options: &Options, at_least: usize) {
+    if !Config::BACKENDS.contains(&options.backend) {
+        println!("not run: this build has no {:?} backend", options.backend);
         return;
     }
-    let options = Options {
-        mode,
-        ..Options::new(backend, form)
-    };
-    let run = pool::run(scripts, &options, |_| ()).unwrap();
+    let run = pool::run(scripts, options, |_| ()).unwrap();
     let mut text = String::new();
     table::write(&mut text, &run).unwrap();
-    println!("{backend:?} backend, {form:?} form, {mode:?}\n\n{text}");
-    assert_eq!(
-        run.totals.failed, 0,
-        "{backend:?} {form:?} {mode:?}\n{text}"
-    );
+    println!("{options:?}\n\n{text}");
+    assert_eq!(run.totals.failed, 0, "{options:?}\n{text}");
     assert!(
         run.totals.passed >= at_least,
         "only {} passed\n{text}",
@@ -65,13 +47,13 @@ fn check_in_mode(
     );
 }
 
-fn check_embedded(backend: Backend, form: CodeForm) {
-    check(&EMBEDDED, backend, form, AT_LEAST);
+fn check_embedded(options: &Options) {
+    check(&EMBEDDED, options, AT_LEAST);
 }
 
-fn check_directory(backend: Backend, form: CodeForm) {
+fn check_directory(options: &Options) {
     match &*DIRECTORY {
-        Some((scripts, at_least)) => check(scripts, backend, form, *at_least),
+        Some((scripts, at_least)) => check(scripts, options, *at_least),
         None => println!(
             "not run: there is no suite in ../shared/suites/spec-testsuite beside the workspace, and \
              TEFF_SPEC_SUITE names none"
@@ -79,58 +61,72 @@ fn check_directory(backend: Backend, form: CodeForm) {
     }
 }
 
+/// Threaded code in both forms, and the loop, which runs compact code alone.
+const THREADED: Options = Options::new(Backend::Threaded, CodeForm::Direct);
+const COMPACT: Options = Options::new(Backend::Threaded, CodeForm::Compact);
+const LOOP: Options = Options::new(Backend::Loop, CodeForm::Compact);
+
+/// The twin that the others are compared with: nothing is fused, no local is pinned.
+const PLAIN: Options = Options {
+    fusion: false,
+    ..LOOP
+};
+
 #[test]
 fn embedded_threaded_direct() {
-    check_embedded(Backend::Threaded, CodeForm::Direct);
+    check_embedded(&THREADED);
 }
 
 #[test]
 fn embedded_threaded_compact() {
-    check_embedded(Backend::Threaded, CodeForm::Compact);
+    check_embedded(&COMPACT);
 }
 
 #[test]
-fn embedded_loop_direct() {
-    check_embedded(Backend::Loop, CodeForm::Direct);
+fn embedded_loop() {
+    check_embedded(&LOOP);
 }
 
 #[test]
-fn embedded_loop_compact() {
-    check_embedded(Backend::Loop, CodeForm::Compact);
+fn embedded_loop_without_fusion() {
+    check_embedded(&PLAIN);
 }
 
 #[test]
 fn embedded_translated_eagerly() {
-    let (backend, form) = (Config::BACKENDS[0], CodeForm::Direct);
-    check_in_mode(&EMBEDDED, backend, form, CompilationMode::Eager, AT_LEAST);
+    let mode = CompilationMode::Eager;
+    check_embedded(&Options { mode, ..default() });
 }
 
 #[test]
 fn embedded_validated_lazily() {
-    for &backend in Config::BACKENDS {
-        let mode = CompilationMode::Lazy;
-        check_in_mode(&EMBEDDED, backend, CodeForm::Direct, mode, AT_LEAST);
-    }
+    let mode = CompilationMode::Lazy;
+    check_embedded(&Options { mode, ..default() });
+}
+
+/// The best backend of the build.
+fn default() -> Options {
+    Options::new(Config::BACKENDS[0], CodeForm::Direct)
 }
 
 #[test]
 fn directory_threaded_direct() {
-    check_directory(Backend::Threaded, CodeForm::Direct);
+    check_directory(&THREADED);
 }
 
 #[test]
 fn directory_threaded_compact() {
-    check_directory(Backend::Threaded, CodeForm::Compact);
+    check_directory(&COMPACT);
 }
 
 #[test]
-fn directory_loop_direct() {
-    check_directory(Backend::Loop, CodeForm::Direct);
+fn directory_loop() {
+    check_directory(&LOOP);
 }
 
 #[test]
-fn directory_loop_compact() {
-    check_directory(Backend::Loop, CodeForm::Compact);
+fn directory_loop_without_fusion() {
+    check_directory(&PLAIN);
 }
 
 /// Another backend must be covered too: a new one needs tests above.
