@@ -12,6 +12,9 @@ pub(crate) type Result<T> = std::result::Result<T, Failure>;
 /// Exit status of a guest that trapped: that of a native program that aborts.
 const TRAPPED: i32 = 134;
 
+/// Exit status of a guest that took too long: that of `timeout`.
+pub(crate) const TIMED_OUT: i32 = 124;
+
 /// Why the program ends.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -19,6 +22,8 @@ pub(crate) enum Failure {
     Exit(i32),
     /// The guest trapped: the text has the message and the Wasm backtrace.
     Trap(String),
+    /// The guest took longer than it may: the Wasm backtrace.
+    TimedOut(String),
     /// teff cannot do what it is asked: one line.
     Message(String),
 }
@@ -41,11 +46,12 @@ impl Failure {
             Trap::OutOfFuel => " (--fuel sets the limit)",
             _ => "",
         };
-        let mut text = format!("{error}{hint}");
-        if let Some(backtrace) = error.backtrace() {
-            text = format!("{text}\n{backtrace}");
+        let backtrace = error.backtrace();
+        let backtrace = backtrace.map_or_else(String::new, |trace| format!("\n{trace}"));
+        if *trap == Trap::Interrupt {
+            return Self::TimedOut(backtrace);
         }
-        Self::Trap(text)
+        Self::Trap(format!("{error}{hint}{backtrace}"))
     }
 
     /// Says why on standard error, and ends with the right status.
@@ -55,6 +61,10 @@ impl Failure {
             Self::Trap(text) => {
                 eprintln!("teff: the guest trapped: {text}");
                 std::process::exit(TRAPPED)
+            }
+            Self::TimedOut(backtrace) => {
+                eprintln!("teff: timed out (--timeout sets the limit){backtrace}");
+                std::process::exit(TIMED_OUT)
             }
             Self::Message(message) => {
                 let lines: Vec<_> = message.lines().map(str::trim).collect();

@@ -40,6 +40,8 @@ pub struct Options {
     pub backend: Backend,
     /// The form of translated code.
     pub form: CodeForm,
+    /// Is the code metered, with fuel and epochs enough?
+    pub metered: bool,
     /// Must the messages of refused modules be the specification's?
     pub strict_messages: bool,
     /// Most time for a file: a safety net, not a measure.
@@ -52,6 +54,7 @@ impl Options {
         Self {
             backend,
             form,
+            metered: false,
             strict_messages: false,
             time_limit: Duration::from_secs(300),
         }
@@ -90,7 +93,11 @@ pub fn run(
     done: impl Fn(&FileResult) + Sync,
 ) -> Result<RunResult> {
     let mut config = Config::new();
-    config.backend(options.backend).code_form(options.form);
+    config
+        .backend(options.backend)
+        .code_form(options.form)
+        .consume_fuel(options.metered)
+        .epoch_interruption(options.metered);
     let engine = Engine::new(&config)?;
     let supported = Supported::probe(&engine);
     let files = parallel(scripts, |loaded| {

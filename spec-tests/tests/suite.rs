@@ -30,16 +30,21 @@ static DIRECTORY: LazyLock<Option<(Vec<Loaded>, usize)>> = LazyLock::new(|| {
     Some((pool::load(&suite), at_least))
 });
 
-fn check(scripts: &[Loaded], backend: Backend, form: CodeForm, at_least: usize) {
+fn check(scripts: &[Loaded], options: &Options, at_least: usize) {
+    let (backend, form) = (options.backend, options.form);
     if !Config::BACKENDS.contains(&backend) {
         println!("not run: this build has no {backend:?} backend");
         return;
     }
-    let run = pool::run(scripts, &Options::new(backend, form), |_| ()).unwrap();
+    let run = pool::run(scripts, options, |_| ()).unwrap();
     let mut text = String::new();
     table::write(&mut text, &run).unwrap();
-    println!("{backend:?} backend, {form:?} form\n\n{text}");
-    assert_eq!(run.totals.failed, 0, "{backend:?} {form:?}\n{text}");
+    let metered = if options.metered { ", metered" } else { "" };
+    println!("{backend:?} backend, {form:?} form{metered}\n\n{text}");
+    assert_eq!(
+        run.totals.failed, 0,
+        "{backend:?} {form:?}{metered}\n{text}"
+    );
     assert!(
         run.totals.passed >= at_least,
         "only {} passed\n{text}",
@@ -48,12 +53,20 @@ fn check(scripts: &[Loaded], backend: Backend, form: CodeForm, at_least: usize) 
 }
 
 fn check_embedded(backend: Backend, form: CodeForm) {
-    check(&EMBEDDED, backend, form, AT_LEAST);
+    check(&EMBEDDED, &Options::new(backend, form), AT_LEAST);
+}
+
+fn check_metered(backend: Backend, form: CodeForm) {
+    let options = Options {
+        metered: true,
+        ..Options::new(backend, form)
+    };
+    check(&EMBEDDED, &options, AT_LEAST);
 }
 
 fn check_directory(backend: Backend, form: CodeForm) {
     match &*DIRECTORY {
-        Some((scripts, at_least)) => check(scripts, backend, form, *at_least),
+        Some((scripts, at_least)) => check(scripts, &Options::new(backend, form), *at_least),
         None => println!(
             "not run: there is no suite in ../shared/suites/spec-testsuite beside the workspace, and \
              TEFF_SPEC_SUITE names none"
@@ -79,6 +92,21 @@ fn embedded_loop_direct() {
 #[test]
 fn embedded_loop_compact() {
     check_embedded(Backend::Loop, CodeForm::Compact);
+}
+
+#[test]
+fn embedded_metered_threaded_direct() {
+    check_metered(Backend::Threaded, CodeForm::Direct);
+}
+
+#[test]
+fn embedded_metered_threaded_compact() {
+    check_metered(Backend::Threaded, CodeForm::Compact);
+}
+
+#[test]
+fn embedded_metered_loop() {
+    check_metered(Backend::Loop, CodeForm::Compact);
 }
 
 #[test]

@@ -36,14 +36,15 @@ pub(super) unsafe fn capture(
         }
         // SAFETY: the caller's `sp` is a frame's, and so is every one that a header names.
         (ip, sp) = unsafe { return_to(sp) };
-        if ip == target.halt_ip() {
-            return trace;
-        }
         if ip == target.resume_ip() {
             let Some(crossing) = crossings.next() else {
                 return trace;
             };
             (ip, instance) = (crossing.return_ip, crossing.instance);
+        }
+        // Also behind a crossing: the outermost function may have made a tail call out of its instance.
+        if ip == target.halt_ip() {
+            return trace;
         }
         // A return address is behind the call.
         ip = ip.wrapping_sub(1);

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{
     address::{E, G, H, J, K, M, N, O, P, Q, R, V, X, Y},
     backend::{Class, Compact, Direct},
+    bulk::*,
     call::*,
     control::*,
     convert::*,
@@ -12,6 +13,7 @@ use super::{
     int::*,
     kinds::*,
     memory::*,
+    meter::U,
     operand::{A, D, I, L, S, W},
     pair::*,
     table::*,
@@ -76,9 +78,15 @@ macro_rules! row_handlers {
         row_handlers!(@ $(Pair<$t, $x, $y, $z, $d>)*)
     };
     ({widened $t:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $(Binary<$t, $l, $r, $d>)*) };
-    ({counted $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Counted<$t, $l, $r>)*) };
-    ({ret $t:ident}; $([$l:ident])*) => { row_handlers!(@ $(Ret<$t, $l>)*) };
-    ({branch $t:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $(Branch<$t, $l, $r>)*) };
+    ({counted $t:ident}; $([$l:ident $r:ident $($u:ident)?])*) => {
+        row_handlers!(@ $(Counted<$t, $l, $r $(, $u)?>)*)
+    };
+    ({ret $t:ident}; $([$l:ident $($u:ident)?])*) => { row_handlers!(@ $(Ret<$t, $l $(, $u)?>)*) };
+    ({branch $t:ident}; $([$l:ident $r:ident $($u:ident)?])*) => {
+        row_handlers!(@ $(Branch<$t, $l, $r $(, $u)?>)*)
+    };
+    ({edge $t:ident}; [] [$u:ident]) => { row_handlers!(@ Edge<$t> Edge<$t, $u>) };
+    ({edge_if $t:ident}; $([$l:ident $($u:ident)?])*) => { row_handlers!(@ $(Index<$t, $l $(, $u)?>)*) };
     ({unary $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Unary<$t, $l, $d>)*) };
     ({moves $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Move<$t, $l, $d>)*) };
     ({load $t:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $(Load<$t, $l, $d>)*) };

@@ -10,7 +10,7 @@ use wasmparser::{
 
 use super::{
     ByteRange, Bytes, CodeMap, ExternIndex, ExternKind, Import, ModuleExport, ModuleInner,
-    segments::{PassiveSegments, SegmentSection},
+    segments::{PassiveItems, PassiveSegments, SegmentSection},
 };
 use crate::{
     Engine, Error, FuncType, GlobalType, HeapType, MemoryType, Mutability, RefType, Result,
@@ -230,11 +230,13 @@ impl Decoder {
             self.elems
                 .elems(&bytes)
                 .map(|segment| (segment.mode, segment.items)),
+            |items| PassiveItems::new(items, &bytes),
         );
         let passive_data = PassiveSegments::collect(
             self.data
                 .data(&bytes)
                 .map(|segment| (segment.mode, segment.bytes)),
+            |range| range,
         );
         let mut exports_by_name: Box<[u32]> = (0..self.exports.len() as u32).collect();
         exports_by_name
