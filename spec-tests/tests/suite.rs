@@ -110,6 +110,16 @@ fn default() -> Options {
 }
 
 #[test]
+fn embedded_metered() {
+    for options in [THREADED, LOOP] {
+        check_embedded(&Options {
+            metered: true,
+            ..options
+        });
+    }
+}
+
+#[test]
 fn directory_threaded_direct() {
     check_directory(&THREADED);
 }
