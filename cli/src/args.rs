@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::process::exit;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -54,13 +55,18 @@ Examples:
   teff run --env LANG=C --env HOME app.wasm    LANG as given, HOME as it is here
   teff run --invoke fib fib.wat 30             prints the results, one a line
   wat2wasm x.wat -o - | teff run -             a module on standard input
-  teff run --max-memory 64M --stack 1M --fuel 1000000 untrusted.wasm
+  teff run --max-memory 64M --stack 1M --timeout 2s untrusted.wasm
+                                               it gets so much, and no more
+  teff run --fuel 1000000000 app.wasm          a limit that does not depend on the machine's speed
   teff run --compilation-mode lazy huge.wasm   starts at once: functions are checked when first called
 
 Sizes are bytes, or take K, M or G (1024 each).
 
-Exit status: the program's own; 134 if it traps, with the Wasm backtrace on standard error; 1 if teff
-cannot run it.")]
+Fuel and time: one unit of fuel is one Wasm instruction (blocks are free; bulk instructions cost more by
+their size). Both limits cost a few percent of speed while they are set, and nothing otherwise.
+
+Exit status: the program's own; 134 if it traps, also for want of fuel, and 124 if it times out, with the
+Wasm backtrace on standard error; 1 if teff cannot run it.")]
 pub(crate) struct Run {
     /// Let the program see a directory of the host, by this name or as GUEST (repeatable)
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = parse_dir)]
@@ -77,9 +83,12 @@ pub(crate) struct Run {
     /// Bytes of the Wasm stack: how deep calls may go
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(crate) stack: Option<usize>,
-    /// Trap after about so many Wasm instructions
+    /// Trap when the program has executed so many Wasm instructions: the same on every machine
     #[arg(long, value_name = "N")]
     pub(crate) fuel: Option<u64>,
+    /// End the program after this time: 500ms, 2s, 1.5m; plain numbers are seconds
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) timeout: Option<Duration>,
     /// How instructions are dispatched; the default is the fastest of this build
     #[arg(long, value_enum)]
     pub(crate) backend: Option<BackendArg>,
@@ -233,6 +242,7 @@ impl Run {
             config.max_wasm_stack(bytes);
         }
         config.consume_fuel(self.fuel.is_some());
+        config.epoch_interruption(self.timeout.is_some());
         #[cfg(feature = "census")]
         if self.census.is_some() {
             // Nothing else is counted.
@@ -269,6 +279,23 @@ fn parse_size(text: &str) -> std::result::Result<usize, String> {
     number
         .checked_mul(1 << shift)
         .ok_or_else(|| "the size is beyond this machine's memory".into())
+}
+
+/// A time with a unit; seconds without one.
+fn parse_time(text: &str) -> std::result::Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match &text[digits.len()..] {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    // What is no number at all, such as `inf`, has no digits.
+    let number: Option<f64> = digits.parse().ok();
+    number
+        .and_then(|number| Duration::try_from_secs_f64(number * seconds).ok())
+        .ok_or_else(|| "expected a time such as 500ms, 2s, 1.5m or 1h".into())
 }
 
 fn parse_dir(text: &str) -> std::result::Result<Dir, String> {
@@ -344,6 +371,19 @@ mod tests {
         assert!(parse_size("1.5G").is_err());
         assert!(parse_size("64MB").is_err());
         assert!(parse_size(&format!("{}G", usize::MAX)).is_err());
+    }
+
+    #[test]
+    fn times() {
+        let ms = |ms| Ok(Duration::from_millis(ms));
+        assert_eq!(parse_time("500ms"), ms(500));
+        assert_eq!(parse_time("2"), ms(2_000));
+        assert_eq!(parse_time("2s"), ms(2_000));
+        assert_eq!(parse_time("1.5m"), ms(90_000));
+        assert_eq!(parse_time("1h"), ms(3_600_000));
+        for bad in ["", "s", "-1s", "2 s", "2S", "inf", "NaN", "1e400", "1d"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ const TRAPPED: i32 = 134;
 /// Exit status when teff cannot do what it is asked.
 const FAILED: i32 = 1;
 
+/// Exit status of a guest that took too long: that of `timeout`.
+pub(crate) const TIMED_OUT: i32 = 124;
+
 /// Why the program ends.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -21,6 +24,8 @@ pub(crate) enum Failure {
     Exit(i32),
     /// The guest trapped: the text has the message and the Wasm backtrace.
     Trap(String),
+    /// The guest took longer than it may: the Wasm backtrace.
+    TimedOut(String),
     /// teff cannot do what it is asked: one line.
     Message(String),
 }
@@ -43,11 +48,12 @@ impl Failure {
             Trap::OutOfFuel => " (--fuel sets the limit)",
             _ => "",
         };
-        let mut text = format!("{error}{hint}");
-        if let Some(backtrace) = error.backtrace() {
-            text = format!("{text}\n{backtrace}");
+        let backtrace = error.backtrace();
+        let backtrace = backtrace.map_or_else(String::new, |trace| format!("\n{trace}"));
+        if *trap == Trap::Interrupt {
+            return Self::TimedOut(backtrace);
         }
-        Self::Trap(text)
+        Self::Trap(format!("{error}{hint}{backtrace}"))
     }
 
     /// Says why on standard error; gives the exit status.
@@ -57,6 +63,10 @@ impl Failure {
             Self::Trap(text) => {
                 eprintln!("teff: the guest trapped: {text}");
                 TRAPPED
+            }
+            Self::TimedOut(backtrace) => {
+                eprintln!("teff: timed out (--timeout sets the limit){backtrace}");
+                TIMED_OUT
             }
             Self::Message(message) => {
                 let lines: Vec<_> = message.lines().map(str::trim).collect();

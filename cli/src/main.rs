@@ -3,7 +3,7 @@
 //! ```text
 //! args      the command line
 //! load      a file, text or standard input → bytes or a module
-//! run       a module with WASI; invoke: one exported function
+//! run       a module with WASI; invoke: one exported function; timeout: not for ever
 //! inspect   what a module has (summary) and needs (features), and its register code (ir)
 //! census    what was dispatched (only with the feature)
 //! failure   what ends the program, and with which exit status
@@ -26,6 +26,7 @@ mod run;
 #[cfg(not(test))]
 mod start;
 mod summary;
+mod timeout;
 
 use std::ffi::OsString;
 

@@ -9,6 +9,7 @@ use crate::args::Run;
 use crate::failure::{Failure, Result};
 use crate::invoke::{exported_functions, invoke};
 use crate::load::Source;
+use crate::timeout::Watchdog;
 
 /// What the store holds.
 struct State {
@@ -23,6 +24,10 @@ const REACTOR: &str = "_initialize";
 
 pub(crate) fn run(args: &Run) -> Result<()> {
     let engine = Engine::new(&args.config()?).map_err(Failure::message)?;
+    let _watchdog = match args.timeout {
+        Some(time) => Some(Watchdog::start(&engine, time)?),
+        None => None,
+    };
     let source = Source::open(&args.file())?;
     let module = ManuallyDrop::new(source.module(&engine)?);
     let state = State { wasi: wasi(args)? };
@@ -39,6 +44,8 @@ pub(crate) fn run(args: &Run) -> Result<()> {
     if let Some(fuel) = args.fuel {
         store.set_fuel(fuel).map_err(Failure::message)?;
     }
+    // The watchdog begins the next epoch, and nobody else.
+    store.set_epoch_deadline(u64::from(args.timeout.is_some()));
     let instance = match linker.instantiate(&mut *store, &module) {
         Ok(instance) => instance,
         Err(error) => {

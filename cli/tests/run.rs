@@ -3,9 +3,10 @@
 mod common;
 
 use std::io::Read;
+use std::path::Path;
 use std::process::Stdio;
 
-use common::{cat, file, hello, run, run_with_input, scratch, strings, teff};
+use common::{Run, cat, file, hello, run, run_with_input, scratch, strings, teff};
 
 /// Functions to call with `--invoke`.
 const FUNCTIONS: &str = r#"(module
@@ -183,6 +184,52 @@ fn traps_have_a_backtrace() {
 }
 
 #[test]
+fn time_runs_out() {
+    let dir = scratch("timeout");
+    let wat = file(&dir, "f.wat", FUNCTIONS);
+    let run = |options: &[&str], file: &Path| run(teff().arg("run").args(options).arg(file));
+    let timed_out = |run: Run, parts: &[&str]| {
+        assert_eq!(run.status, Some(124), "{run:?}");
+        for part in ["teff: timed out", "--timeout"].iter().chain(parts) {
+            assert!(
+                run.stderr.contains(part),
+                "`{part}` is not in: {}",
+                run.stderr
+            );
+        }
+    };
+    let forever = ["--timeout", "50ms", "--invoke", "forever"];
+    timed_out(run(&forever, &wat), &["wasm backtrace"]);
+    let start = "(module (func $main (loop (br 0))) (start $main))";
+    let start = file(&dir, "start.wat", start);
+    timed_out(run(&["--timeout", "0.05"], &start), &["main"]);
+    // In time; the exit status is the guest's.
+    let hello = file(&dir, "hello.wat", hello("in time\n", 3));
+    let in_time = run(&["--timeout", "1h", "--fuel", "1000000"], &hello);
+    assert_eq!(
+        (in_time.status, in_time.stdout.as_str()),
+        (Some(3), "in time\n"),
+        "{in_time:?}"
+    );
+    // A guest that waits for the system is not interrupted, but ends all the same.
+    let sleep = r#"(module
+        (import "wasi_snapshot_preview1" "poll_oneoff"
+            (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        ;; One subscription to the monotonic clock, an hour from now.
+        (data (i32.const 16) "\01")
+        (func (export "_start")
+            (i64.store (i32.const 24) (i64.const 3600000000000))
+            (drop (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"#;
+    let sleep = file(&dir, "sleep.wat", sleep);
+    timed_out(
+        run(&["--timeout", "50ms"], &sleep),
+        &["not in the guest's own code"],
+    );
+    run(&["--timeout", "soon"], &wat).is_refused_with(&["--timeout", "soon"]);
+}
+
+#[test]
 fn limits_are_kept() {
     let dir = scratch("limits");
     let wat = file(&dir, "f.wat", FUNCTIONS);
@@ -196,6 +243,9 @@ fn limits_are_kept() {
     };
     invoke(&["--fuel", "10000"], "forever", &[]).traps_with(&["all fuel consumed", "--fuel"]);
     invoke(&["--fuel", "10000"], "add", &["1", "2"]).succeeds_with("3\n");
+    // As many instructions as there are, two of them in `_initialize`.
+    invoke(&["--fuel", "5"], "add", &["1", "2"]).succeeds_with("3\n");
+    invoke(&["--fuel", "4"], "add", &["1", "2"]).traps_with(&["all fuel consumed"]);
 
     invoke(&["--max-memory", "128K"], "grow", &["1"]).succeeds_with("1\n");
     invoke(&["--max-memory", "128K"], "grow", &["2"]).succeeds_with("-1\n");

@@ -1,5 +1,7 @@
 //! How an engine behaves: backend, code form, metering, and the limits of a store.
 
+use core::sync::atomic::AtomicUsize;
+
 /// How handlers are dispatched.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -46,6 +48,8 @@ pub struct Config {
     pub(crate) compilation_threads: usize,
     pub(crate) consume_fuel: bool,
     pub(crate) fusion: bool,
+    pub(crate) epoch_interruption: bool,
+    pub(crate) epoch_source: Option<&'static AtomicUsize>,
     pub(crate) max_wasm_stack: usize,
     pub(crate) max_host_nesting: u32,
 }
@@ -70,6 +74,8 @@ impl Config {
             compilation_threads: usize::MAX,
             consume_fuel: false,
             fusion: true,
+            epoch_interruption: false,
+            epoch_source: None,
             max_wasm_stack: if cfg!(feature = "std") {
                 8 << 20
             } else {
@@ -115,11 +121,18 @@ impl Config {
         self
     }
 
-    /// Metering: with it on, execution uses up the fuel given by
-    /// [`Store::set_fuel`](crate::Store::set_fuel), and traps with
-    /// [`Trap::OutOfFuel`](crate::Trap::OutOfFuel) when none is left. Off by default, and free when off.
+    /// Fuel: with it on, code uses up the fuel given by [`Store::set_fuel`](crate::Store::set_fuel), and
+    /// stops when none is left: with [`Trap::OutOfFuel`](crate::Trap::OutOfFuel), or resumably, see
+    /// [`Func::call_resumable`](crate::Func::call_resumable). Off by default, and free when off.
     ///
-    /// One unit is about one Wasm instruction; it is charged at function entries and loop headers.
+    /// A call that returns has used one unit for each Wasm operator that was executed, whatever the backend
+    /// and the form of the code. `block`, `loop`, `else`, `end` and `nop` cost nothing. What moves many
+    /// values costs more: a function or block one unit for every eight parameters, results and locals, a
+    /// call, branch or return one for every eight values; bulk instructions one for every 64 bytes.
+    ///
+    /// Units are charged ahead: for all of a function when it is entered, for the body of a loop when it
+    /// begins again. What is skipped is given back. So code stops when the fuel left does not suffice for
+    /// all that may come before the next such place, and a trap keeps what was charged ahead.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
         self
@@ -130,6 +143,32 @@ impl Config {
     pub fn fusion(&mut self, enable: bool) -> &mut Self {
         self.fusion = enable;
         self
+    }
+
+    /// Interruption: with it on, code stops soon after the engine's epoch has reached the deadline of its
+    /// store: see [`Engine::increment_epoch`](crate::Engine::increment_epoch) and
+    /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). Off by default, and free when off.
+    ///
+    /// The epoch is looked at after every 16,384 operators or so, in bulk instructions after every 64 KiB,
+    /// and when a host function returns. A host function itself is not interrupted.
+    pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
+        self.epoch_interruption = enable;
+        self
+    }
+
+    /// The counter that is the epoch of engines with this configuration, in place of one that the engine
+    /// has itself. For devices whose timer interrupt counts already, and has no way to an [`Engine`]. It may
+    /// wrap around.
+    ///
+    /// [`Engine`]: crate::Engine
+    pub fn epoch_source(&mut self, counter: &'static AtomicUsize) -> &mut Self {
+        self.epoch_source = Some(counter);
+        self
+    }
+
+    /// Is code to be metered?
+    pub(crate) fn is_metered(&self) -> bool {
+        self.consume_fuel || self.epoch_interruption
     }
 
     /// Bytes of the value stack, which holds the frames of all active Wasm calls of a store. The native

@@ -4,11 +4,14 @@
 //! Modules and host functions hold a number as long as they live; then it is free for another type.
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
-use core::fmt;
+use core::{
+    fmt, ptr,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use crate::{
     Config, Result,
-    exec::Target,
+    exec::{Meter, Target},
     sync::{Arc, Lock},
     types::FuncType,
 };
@@ -23,6 +26,7 @@ struct EngineInner {
     config: Config,
     target: Target,
     types: Lock<TypeRegistry>,
+    epoch: AtomicUsize,
     #[cfg(not(target_has_atomic = "64"))]
     stores: EngineStores,
 }
@@ -42,6 +46,7 @@ impl Engine {
                 target: Target::new(&config),
                 config,
                 types: Lock::default(),
+                epoch: AtomicUsize::new(0),
                 #[cfg(not(target_has_atomic = "64"))]
                 stores: EngineStores::new(),
             }),
@@ -51,6 +56,40 @@ impl Engine {
     /// Its configuration.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// Begins the next epoch. Code of stores whose deadline
+    /// ([`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline)) has come stops within less than a
+    /// millisecond, on whatever thread it runs.
+    ///
+    /// It does nothing if [`Config::epoch_interruption`] is off. It takes no lock and may be called from
+    /// any thread. Where [`Config::epoch_source`] names another counter, that is the one which counts.
+    pub fn increment_epoch(&self) {
+        let epoch = self.epoch();
+        // Only the value counts, so no ordering is needed.
+        #[cfg(target_has_atomic = "ptr")]
+        epoch.fetch_add(1, Ordering::Relaxed);
+        // Such targets have no second thread.
+        #[cfg(not(target_has_atomic = "ptr"))]
+        epoch.store(
+            epoch.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+    }
+
+    fn epoch(&self) -> &AtomicUsize {
+        self.inner.config.epoch_source.unwrap_or(&self.inner.epoch)
+    }
+
+    /// A meter for a store, which keeps the engine as long as it uses it.
+    pub(crate) fn meter(&self) -> Meter {
+        let config = self.config();
+        let epoch = if config.epoch_interruption {
+            ptr::from_ref(self.epoch())
+        } else {
+            ptr::null()
+        };
+        Meter::new(config.consume_fuel, epoch)
     }
 
     /// What its code runs on.

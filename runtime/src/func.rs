@@ -8,10 +8,10 @@ use core::{
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
-    AsContext, AsContextMut, Engine, Extern, FuncType, IntoFunc, Result, StoreContext,
-    StoreContextMut, TypedFunc, Val, WasmParams, WasmResults,
+    AsContext, AsContextMut, Engine, Extern, FuncType, IntoFunc, Result, ResumableCall,
+    StoreContext, StoreContextMut, TypedFunc, Val, WasmParams, WasmResults,
     error::bail,
-    exec,
+    exec::{self, Suspended},
     store::{FuncObj, HostCall, HostFunc, InstanceObj, StoreId, StoreInner},
     sync::Arc,
     value,
@@ -81,6 +81,81 @@ impl Func {
         results: &mut [Val],
     ) -> Result<()> {
         let mut store = store.as_context_mut();
+        let suspended = self.call_by(&mut store, params, results, |store, slots| {
+            exec::invoke(store, self.object, slots).map(|()| None)
+        })?;
+        debug_assert!(suspended.is_none());
+        Ok(())
+    }
+
+    /// Calls it in such a way that the call can go on after it has run out of fuel or come to the epoch
+    /// deadline: see [`Config::consume_fuel`] and [`Config::epoch_interruption`]. `results` are filled in
+    /// when the function returns.
+    ///
+    /// ```
+    /// use teff_runtime::{Config, Engine, Instance, Module, ResumableCall, Store, Val};
+    ///
+    /// # fn main() -> teff_runtime::Result<()> {
+    /// let engine = Engine::new(Config::new().consume_fuel(true))?;
+    /// let text = r#"(module (func (export "count") (result i32) (local $i i32)
+    ///     (loop
+    ///         (local.set $i (i32.add (local.get $i) (i32.const 1)))
+    ///         (br_if 0 (i32.lt_u (local.get $i) (i32.const 1000))))
+    ///     (local.get $i)))"#;
+    /// let module = Module::new(&engine, wat::parse_str(text)?)?;
+    /// let mut store = Store::new(&engine, ());
+    /// let instance = Instance::new(&mut store, &module, &[])?;
+    /// let count = instance.get_func(&mut store, "count").unwrap();
+    ///
+    /// let (mut results, mut slices) = ([Val::I32(0)], 0);
+    /// let mut call = count.call_resumable(&mut store, &[], &mut results)?;
+    /// while let ResumableCall::OutOfFuel(suspended) = call {
+    ///     slices += 1;
+    ///     let fuel = store.get_fuel()? + suspended.required_fuel().max(1_000);
+    ///     store.set_fuel(fuel)?;
+    ///     call = suspended.resume(&mut store, &mut results)?;
+    /// }
+    /// assert_eq!(results[0].unwrap_i32(), 1000);
+    /// assert!(slices > 5);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What is suspended is this call alone. If it calls a host function which calls Wasm again, with
+    /// [`Func::call`], then that inner call cannot be suspended and traps; the host function gets the
+    /// error.
+    ///
+    /// [`Config::consume_fuel`]: crate::Config::consume_fuel
+    /// [`Config::epoch_interruption`]: crate::Config::epoch_interruption
+    ///
+    /// # Errors
+    /// As [`Func::call`].
+    ///
+    /// # Panics
+    /// As [`Func::call`].
+    pub fn call_resumable(
+        &self,
+        mut store: impl AsContextMut,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<ResumableCall> {
+        let mut store = store.as_context_mut();
+        let suspended = self.call_by(&mut store, params, results, |store, slots| {
+            exec::invoke_resumable(store, self.object, slots)
+        })?;
+        Ok(ResumableCall::of(suspended, self.store))
+    }
+
+    /// Checks and stores the parameters, has `invoke` make the call, and loads the results if it has
+    /// returned.
+    #[track_caller]
+    fn call_by<T>(
+        &self,
+        store: &mut StoreContextMut<'_, T>,
+        params: &[Val],
+        results: &mut [Val],
+        invoke: impl FnOnce(NonNull<StoreInner>, &mut [u64]) -> Result<Option<Suspended>>,
+    ) -> Result<Option<Suspended>> {
         // SAFETY: functions keep their types as long as the store lives, whatever the call does to it.
         let ty = unsafe { &*ptr::from_ref(self.type_in(store.inner())) };
         check_count("arguments", ty.param_slice().len(), params.len())?;
@@ -89,9 +164,11 @@ impl Func {
         let mut slots: SmallVec<[u64; 16]> = smallvec![0; ty.area_slots() as usize];
         value::store_all(&mut slots, params, ty.param_slice(), self.store)
             .map_err(|error| error.context("bad argument"))?;
-        exec::invoke(store.inner_ptr(), self.object, &mut slots)?;
-        value::load_all(&slots, results, ty.result_slice(), self.store);
-        Ok(())
+        let suspended = invoke(store.inner_ptr(), &mut slots)?;
+        if suspended.is_none() {
+            value::load_all(&slots, results, ty.result_slice(), self.store);
+        }
+        Ok(suspended)
     }
 
     /// The same function with types that are known at compile time, which makes calls fast.
@@ -142,15 +219,22 @@ impl Func {
     pub(crate) fn type_in<'a>(&self, store: &'a StoreInner) -> &'a FuncType {
         // SAFETY: `object` checks that the function belongs to this store, where it never goes away.
         let object: &'a FuncObj = unsafe { self.object(store).as_ref() };
-        // SAFETY: as above: instances are never freed before the store.
-        match unsafe { object.instance.as_ref() } {
-            Some(instance) => instance.module.inner().func_type(object.index),
-            None => &store.host_func(object.index).ty,
+        object.type_in(store)
+    }
+}
+
+impl FuncObj {
+    /// The type of a function of this store.
+    pub(crate) fn type_in<'a>(&'a self, store: &'a StoreInner) -> &'a FuncType {
+        // SAFETY: instances are never freed before the store.
+        match unsafe { self.instance.as_ref() } {
+            Some(instance) => instance.module.inner().func_type(self.index),
+            None => &store.host_func(self.index).ty,
         }
     }
 }
 
-fn check_count(what: &str, expected: usize, found: usize) -> Result<()> {
+pub(crate) fn check_count(what: &str, expected: usize, found: usize) -> Result<()> {
     if expected != found {
         bail!("the function has {expected} {what}, but {found} were given");
     }

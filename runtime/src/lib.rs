@@ -67,6 +67,7 @@ mod linker;
 mod listing;
 mod memory;
 mod module;
+mod resumable;
 mod store;
 mod sync;
 mod sys;
@@ -91,6 +92,7 @@ pub use crate::{
     listing::disassemble,
     memory::{Memory, MemoryAccessError},
     module::Module,
+    resumable::{ResumableCall, SuspendedCall, TypedResumableCall, TypedSuspendedCall},
     store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut},
     table::Table,
     trap::{FrameInfo, Trap, WasmBacktrace},

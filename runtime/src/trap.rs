@@ -50,6 +50,8 @@ traps! {
     UnreachableCodeReached = "unreachable";
     /// All fuel given to the store is used up.
     OutOfFuel = "all fuel consumed";
+    /// The epoch deadline of the store has come.
+    Interrupt = "interrupted";
 }
 
 impl fmt::Display for Trap {

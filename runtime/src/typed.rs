@@ -5,7 +5,8 @@
 use core::{fmt, marker::PhantomData};
 
 use crate::{
-    AsContextMut, Caller, Engine, Error, ExternRef, Func, FuncType, Result, ValType,
+    AsContextMut, Caller, Engine, Error, ExternRef, Func, FuncType, Result, TypedResumableCall,
+    ValType,
     error::bail,
     exec,
     func::HostFuncBox,
@@ -74,6 +75,28 @@ impl<Params: WasmParams, Results: WasmResults> TypedFunc<Params, Results> {
         params.store(slots, id)?;
         exec::invoke(store.inner_ptr(), object, slots)?;
         Ok(Results::load(slots, id))
+    }
+
+    /// Calls it in such a way that the call can go on after it has run out of fuel or come to the epoch
+    /// deadline: see [`Func::call_resumable`].
+    ///
+    /// # Errors
+    /// As [`TypedFunc::call`].
+    ///
+    /// # Panics
+    /// As [`TypedFunc::call`].
+    pub fn call_resumable(
+        &self,
+        mut store: impl AsContextMut,
+        params: Params,
+    ) -> Result<TypedResumableCall<Results>> {
+        let mut store = store.as_context_mut();
+        let object = self.func.object(store.inner());
+        let mut slots = [0; MAX_SLOTS];
+        let slots = &mut slots[..Self::SLOTS];
+        params.store(slots, store.inner().id)?;
+        let suspended = exec::invoke_resumable(store.inner_ptr(), object, slots)?;
+        Ok(TypedResumableCall::of(suspended, slots, store.inner()))
     }
 
     /// The function without its types.

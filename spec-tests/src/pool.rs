@@ -44,6 +44,8 @@ pub struct Options {
     pub mode: CompilationMode,
     /// Does one instruction do the work of several?
     pub fusion: bool,
+    /// Is the code metered, with fuel and epochs enough?
+    pub metered: bool,
     /// Must the messages of refused modules be the specification's?
     pub strict_messages: bool,
     /// Most time for a file: a safety net, not a measure.
@@ -59,6 +61,7 @@ impl Options {
             form,
             mode: CompilationMode::LazyTranslation,
             fusion: true,
+            metered: false,
             strict_messages: false,
             time_limit: Duration::from_secs(300),
         }
@@ -101,7 +104,9 @@ pub fn run(
         .backend(options.backend)
         .code_form(options.form)
         .compilation_mode(options.mode)
-        .fusion(options.fusion);
+        .fusion(options.fusion)
+        .consume_fuel(options.metered)
+        .epoch_interruption(options.metered);
     let engine = Engine::new(&config)?;
     let supported = Supported::probe(&engine);
     let files = parallel(scripts, |loaded| {

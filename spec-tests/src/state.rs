@@ -109,6 +109,9 @@ impl State {
     /// A fresh store with `spectest`.
     pub(crate) fn new(engine: &Engine, rules: Rules) -> TeffResult<Self> {
         let mut store = Store::new(engine, ());
+        // Enough for everything, where code is metered.
+        let _ = store.set_fuel(u64::MAX);
+        store.set_epoch_deadline(u64::MAX);
         let spectest = spectest::externs(&mut store)?;
         let mut state = Self {
             engine: engine.clone(),

@@ -110,6 +110,30 @@ fn default() -> Options {
 }
 
 #[test]
+fn embedded_metered_threaded() {
+    check_embedded(&Options {
+        metered: true,
+        ..THREADED
+    });
+}
+
+#[test]
+fn embedded_metered_compact() {
+    check_embedded(&Options {
+        metered: true,
+        ..COMPACT
+    });
+}
+
+#[test]
+fn embedded_metered_loop() {
+    check_embedded(&Options {
+        metered: true,
+        ..LOOP
+    });
+}
+
+#[test]
 fn directory_threaded_direct() {
     check_directory(&THREADED);
 }

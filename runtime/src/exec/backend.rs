@@ -295,6 +295,14 @@ mod looped {
         unsafe { O::run(m) }
     }
 
+    /// The same, out of line and out of the way.
+    #[cold]
+    #[inline(never)]
+    unsafe fn cold<C: Class, O: Instr>(registers: *mut Registers) -> usize {
+        // SAFETY: nobody else uses the registers meanwhile.
+        unsafe { handler::<C, O>(&mut *registers) }
+    }
+
     impl Backend for Looped {
         type Handler = LoopFn;
         type Home = *mut Registers;
@@ -317,8 +325,11 @@ mod looped {
 
         #[inline(always)]
         unsafe fn cold<C: Class, O: Instr>(m: Machine<Self, C>) -> usize {
-            // SAFETY: as for any handler.
-            unsafe { O::run(m) }
+            // SAFETY: as for any handler; `home` is from the reference that this one was given.
+            unsafe {
+                m.home.write(Registers::of(&m));
+                cold::<C, O>(m.home)
+            }
         }
 
         unsafe fn run<C: Class>(ctx: *mut Ctx) -> usize {

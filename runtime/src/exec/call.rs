@@ -17,11 +17,12 @@ use core::sync::atomic::Ordering;
 use super::{
     address::P,
     backend::{Backend, Class},
-    control::{TakeCall, TakeTailCall},
+    control::{TakeCall, TakeTailCall, edge_ops},
     ctx::Exit,
-    kinds::{CallArg, Fixed, FixedOp, IndexOp, Instr, Ret, RetOp, Row},
+    kinds::{CallArg, CallOp, EdgeOp, Fixed, FixedOp, IndexOp, Instr, Ret, RetOp, edge_format},
     machine::Machine,
     memory::fixed_ops,
+    meter::Charge,
     operand::{Src, Value},
 };
 use crate::{
@@ -111,27 +112,48 @@ pub(super) fn fits(sp: *mut u8, bytes: usize, limit: *mut u8) -> bool {
     }
 }
 
-/// Enters `entry` with its frame at `sp`, which lies within the caller's frame; `caller` is the sp to go
-/// back to, `return_ip` the address.
+/// What the function at `code`, which is metered, charges when it is entered, and where it goes on then: its
+/// [`EnterMetered`] need not be executed, if the charge is made.
 ///
 /// # Safety
-/// As for `Instr::run`; `entry` is a function of the current instance's module.
+/// `code` is the first cell of a metered function translated for `C`.
 #[inline(always)]
-unsafe fn enter<B: Backend, C: Class>(
+unsafe fn metered_entry<C: Class>(code: *const u8) -> (i32, *const u8) {
+    let format = const { Fixed::<EnterMetered>::FORMAT };
+    // SAFETY: the first cell of metered functions is an `EnterMetered`.
+    let units = unsafe { *code.wrapping_add(format.imm32(C::CLASS, 0)).cast::<i32>() };
+    (units, code.wrapping_add(format.size(C::CLASS)))
+}
+
+/// Enters `entry` with its frame at `sp`, which lies within the frame of the present instruction, `O`. If it
+/// cannot be charged for, nothing happens yet; else `pass` is called first.
+///
+/// # Safety
+/// As for `Instr::run`; `entry` is a function of the current instance's module, and metered if `METERED`.
+#[inline(always)]
+unsafe fn enter<const METERED: bool, O: Instr, B: Backend, C: Class>(
     mut m: Machine<B, C>,
     entry: *const FuncEntry,
     sp: *mut u8,
-    return_ip: *const u8,
-    caller: *mut u8,
+    pass: impl FnOnce(),
 ) -> usize {
     // SAFETY: entries live as long as their module, which the instance keeps; the frame's header is
     // within the value stack because the check comes first.
     unsafe {
-        let code = (*entry).code.load(Ordering::Acquire);
+        let mut code = (*entry).code.load(Ordering::Acquire).cast_const();
         if !fits(sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);
         }
-        set_return(sp, return_ip, caller);
+        if METERED {
+            let (units, behind) = metered_entry::<C>(code);
+            if !m.pay(units) {
+                return m.refill();
+            }
+            code = behind;
+        }
+        pass();
+        let next = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) });
+        set_return(sp, next, m.sp);
         // A function that is not translated yet finds itself here.
         m.acc = entry.expose_provenance();
         m.sp = sp;
@@ -197,11 +219,25 @@ fixed_ops! {
         m.leave(Exit::Resume as usize)
     }
 
+    /// At the start of a metered function: charges for all of it.
+    EnterMetered = |m, Op| {
+        if m.pay(m.imm32::<Op>(0) as i32) {
+            m.next::<Op>()
+        } else {
+            m.refill()
+        }
+    }
+
     /// A function of the same module. Immediate 0: the callee's `sp`, from `sp`.
     Call = |m, Op| {
         let sp = m.sp.wrapping_add(m.imm32::<Op>(0) as usize);
-        let next = m.ip.wrapping_add(const { Op::FORMAT.size(C::CLASS) });
-        enter(m, m.entry::<Op>(), sp, next, m.sp)
+        enter::<false, Op, B, C>(m, m.entry::<Op>(), sp, || {})
+    }
+
+    /// The same where code is metered.
+    CallMetered = |m, Op| {
+        let sp = m.sp.wrapping_add(m.imm32::<Op>(0) as usize);
+        enter::<true, Op, B, C>(m, m.entry::<Op>(), sp, || {})
     }
 
     /// An imported function. Immediates: function index, the callee's `sp` from `sp`.
@@ -210,49 +246,71 @@ fixed_ops! {
         let sp = m.sp.wrapping_add(m.imm32::<Op>(1) as usize);
         call_other::<Op, B, C>(m, func, sp)
     }
+}
 
+edge_ops! {
     /// With the result in the accumulator, or none.
-    Return = |m, Op| {
+    Return = |m, O| {
+        if !m.charge::<O>() {
+            return m.refill();
+        }
         let (ip, sp) = return_to(m.sp);
         m.sp = sp;
         m.jump(ip)
     }
 
     /// The same for a function that pins locals: see [`Unpin`](super::control::Unpin).
-    ReturnUnpin = |m, Op| {
-        m.restore_pins::<Op>();
+    ReturnUnpin = |m, O| {
+        if !m.charge::<O>() {
+            return m.refill();
+        }
+        m.restore_pins::<O>();
         let (ip, sp) = return_to(m.sp);
         m.sp = sp;
         m.jump(ip)
     }
 
     /// With results in slots: copies them to the slot. Immediates: where they are, from `sp`; slots.
-    ReturnMany = |m, Op| {
-        let to = m.slot::<Op>(0);
-        let from = m.sp.wrapping_add(m.imm32::<Op>(0) as usize).cast::<u64>();
+    ReturnMany = |m, O| {
+        if !m.charge::<O>() {
+            return m.refill();
+        }
+        let to = m.slot::<O>(0);
+        let from = m.sp.wrapping_add(m.imm32::<O>(0) as usize).cast::<u64>();
         let (ip, sp) = return_to(m.sp);
-        move_down(from, to, m.imm32::<Op>(1) as usize);
+        move_down(from, to, m.imm32::<O>(1) as usize);
         m.sp = sp;
         m.jump(ip)
     }
 
     /// A function of the same module takes this frame's place. The slot is where this frame's area begins.
     /// Immediates: where the arguments are now, from `sp`; argument slots; area slots.
-    ReturnCall = |m, Op| {
-        let entry = m.entry::<Op>();
-        tail_enter::<Op, B, C>(m, entry)
+    ReturnCall = |m, O| {
+        let entry = m.entry::<O>();
+        tail_enter::<O, B, C>(m, entry)
     }
 
     /// The same for an imported function; the last immediate is its index.
-    ReturnCallImported = |m, Op| {
-        let func = (*m.ctx).funcs.wrapping_add(m.imm32::<Op>(3) as usize);
-        tail_call_other::<Op, B, C>(m, func)
+    ReturnCallImported = |m, O| {
+        let func = (*m.ctx).funcs.wrapping_add(m.imm32::<O>(3) as usize);
+        tail_call_other::<O, B, C>(m, func)
     }
 }
 
 /// `call`, and on the way a whole slot for an argument, which goes to the slot of the row. Immediates: the callee's
 /// `sp` from `sp`, and a number that is added to the argument if that is a sum.
 pub(super) struct CallWith;
+
+/// The same where code is metered.
+pub(super) struct CallWithMetered;
+
+impl CallOp for CallWith {
+    const METERED: bool = false;
+}
+
+impl CallOp for CallWithMetered {
+    const METERED: bool = true;
+}
 
 /// Where the argument of [`CallWith`] comes from.
 pub(super) trait Argument: 'static {
@@ -283,17 +341,23 @@ impl Argument for P {
     }
 }
 
-impl<T: Row, L: Argument> Instr for CallArg<T, L> {
+impl<T: CallOp, L: Argument> Instr for CallArg<T, L> {
     const FORMAT: Format = form_format(T::FAMILY.fields(), &[L::OPERAND]);
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
         // SAFETY: see `Instr`; the row's slot comes after the operand's.
         unsafe {
-            *m.slot::<Self>(const { L::OPERAND.slots() as usize }) = L::get::<Self, B, C>(&m);
+            let argument = L::get::<Self, B, C>(&m);
+            let to = m.slot::<Self>(const { L::OPERAND.slots() as usize });
             let sp = m.sp.wrapping_add(m.imm32::<Self>(0) as usize);
-            let next = m.ip.wrapping_add(const { Self::FORMAT.size(C::CLASS) });
-            enter(m, m.entry::<Self>(), sp, next, m.sp)
+            let entry = m.entry::<Self>();
+            if T::METERED {
+                enter::<true, Self, B, C>(m, entry, sp, || *to = argument)
+            } else {
+                *to = argument;
+                enter::<false, Self, B, C>(m, entry, sp, || {})
+            }
         }
     }
 }
@@ -325,13 +389,17 @@ returns! {
     ReturnF64 ReturnUnpinF64: f64;
 }
 
-impl<T: RetOp, L: Src> Instr for Ret<T, L> {
-    const FORMAT: Format = form_format(T::FAMILY.fields(), &[L::OPERAND]);
+impl<T: RetOp, L: Src, U: Charge> Instr for Ret<T, L, U> {
+    const FORMAT: Format = edge_format::<T, U>(&[L::OPERAND]);
+    const METERED: bool = U::METERED;
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
         // SAFETY: see `Instr`; the slot of the saved pins comes after that of the operand.
         unsafe {
+            if !m.charge::<Self>() {
+                return m.refill();
+            }
             let value = L::get::<T::Type, Self, B, C>(&m, 0, 0);
             T::Type::set_acc(&mut m, value);
             if T::UNPIN {
@@ -347,22 +415,45 @@ impl<T: RetOp, L: Src> Instr for Ret<T, L> {
 /// `call_indirect`. Immediates: table, type, the callee's `sp` from `sp`.
 pub(super) struct CallIndirect;
 
+/// The same where code is metered.
+pub(super) struct CallIndirectMetered;
+
 impl IndexOp for CallIndirect {
     #[inline(always)]
     unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
-        // SAFETY: see `Instr`; the immediates are in the row of the table.
-        unsafe {
-            let func = match look_up(&m, m.imm32::<O>(0), index, m.imm32::<O>(1)) {
-                Ok(func) => func,
-                Err(trap) => return m.trap(trap),
-            };
-            let sp = m.sp.wrapping_add(m.imm32::<O>(2) as usize);
-            if (*func).instance == (*m.ctx).instance {
-                let next = m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) });
-                enter(m, (*func).entry, sp, next, m.sp)
-            } else {
-                call_other::<O, B, C>(m, func, sp)
-            }
+        // SAFETY: passes on the caller's promise.
+        unsafe { call_indirect::<false, O, B, C>(m, index) }
+    }
+}
+
+impl IndexOp for CallIndirectMetered {
+    #[inline(always)]
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
+        // SAFETY: passes on the caller's promise.
+        unsafe { call_indirect::<true, O, B, C>(m, index) }
+    }
+}
+
+/// Calls the function that the table has at `index`.
+///
+/// # Safety
+/// As for [`Instr::run`]; the immediates of `O` are in the row of the table. Code is metered if `METERED`.
+#[inline(always)]
+unsafe fn call_indirect<const METERED: bool, O: Instr, B: Backend, C: Class>(
+    m: Machine<B, C>,
+    index: u32,
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let func = match look_up(&m, m.imm32::<O>(0), index, m.imm32::<O>(1)) {
+            Ok(func) => func,
+            Err(trap) => return m.trap(trap),
+        };
+        let sp = m.sp.wrapping_add(m.imm32::<O>(2) as usize);
+        if (*func).instance == (*m.ctx).instance {
+            enter::<METERED, O, B, C>(m, (*func).entry, sp, || {})
+        } else {
+            call_other::<O, B, C>(m, func, sp)
         }
     }
 }
@@ -444,10 +535,18 @@ unsafe fn tail_enter<O: Instr, B: Backend, C: Class>(
 ) -> usize {
     // SAFETY: see `Instr`; nothing is overwritten before the new frame is known to fit.
     unsafe {
-        let code = (*entry).code.load(Ordering::Acquire);
+        let mut code = (*entry).code.load(Ordering::Acquire).cast_const();
         let area = tail_area::<O, B, C>(&m);
         if !fits(area.sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);
+        }
+        if O::METERED {
+            // What is left of this function is given back.
+            let (units, behind) = metered_entry::<C>(code);
+            if !m.pay(units.wrapping_add(m.charge_of::<O>())) {
+                return m.refill();
+            }
+            code = behind;
         }
         replace_frame(&m, &area);
         m.acc = entry.expose_provenance();
@@ -470,6 +569,9 @@ unsafe fn tail_call_other<O: Instr, B: Backend, C: Class>(
         let area = tail_area::<O, B, C>(&m);
         if area.sp > (*m.ctx).stack_limit {
             return m.trap(Trap::StackOverflow);
+        }
+        if !m.charge::<O>() {
+            return m.refill();
         }
         replace_frame(&m, &area);
         m.acc = func.expose_provenance();

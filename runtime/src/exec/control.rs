@@ -5,9 +5,10 @@ use core::marker::PhantomData;
 use super::{
     backend::{Backend, Class},
     ctx::Exit,
-    kinds::{Fixed, FixedOp, IndexOp, Instr},
+    kinds::{Edge, EdgeOp, Fixed, FixedOp, IndexOp, Instr},
     machine::Machine,
     memory::fixed_ops,
+    meter::{Charge, Free, U},
 };
 use crate::{Trap, ir::Format};
 
@@ -31,29 +32,55 @@ unsafe fn set_to_zero(mut slot: *mut u64, count: usize) {
     }
 }
 
-fixed_ops! {
-    Unreachable = |m, Op| {
-        m.trap(Trap::UnreachableCodeReached)
-    }
+/// Declares rows of the kind `edge`: `|m| body`, with `O` for the operation itself.
+macro_rules! edge_ops {
+    ($($(#[$doc:meta])* $name:ident = |$m:ident, $op:ident| $body:block)*) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
 
-    Br = |m, Op| {
-        m.jump(m.target::<Op>())
+        impl EdgeOp for $name {
+            #[allow(unused_mut, reason = "most change the machine")]
+            #[inline(always)]
+            unsafe fn run<$op: Instr, B: Backend, C: Class>(mut $m: Machine<B, C>) -> usize {
+                // SAFETY: see `Instr`; every field that the body reads is in the row of the table.
+                unsafe { $body }
+            }
+        }
+    )*};
+}
+pub(super) use edge_ops;
+
+edge_ops! {
+    Br = |m, O| {
+        m.branch::<O>()
     }
 
     /// Sets the slot to the immediate on the way.
-    BrConst = |m, Op| {
-        *m.slot::<Op>(0) = m.imm32::<Op>(0) as i32 as u64;
-        m.jump(m.target::<Op>())
+    BrConst = |m, O| {
+        if !m.charge::<O>() {
+            return m.refill();
+        }
+        *m.slot::<O>(0) = m.imm32::<O>(0) as i32 as u64;
+        m.jump(m.target::<O>())
     }
 
     /// Copies slot 1 to slot 0 on the way.
-    BrCopy = |m, Op| {
-        *m.slot::<Op>(0) = *m.slot::<Op>(1);
-        m.jump(m.target::<Op>())
+    BrCopy = |m, O| {
+        if !m.charge::<O>() {
+            return m.refill();
+        }
+        *m.slot::<O>(0) = *m.slot::<O>(1);
+        m.jump(m.target::<O>())
     }
 
     /// An entry of a `br_table`; never executed.
-    BrTarget = |m, Op| {
+    BrTarget = |m, O| {
+        m.trap(Trap::UnreachableCodeReached)
+    }
+}
+
+fixed_ops! {
+    Unreachable = |m, Op| {
         m.trap(Trap::UnreachableCodeReached)
     }
 
@@ -88,18 +115,6 @@ fixed_ops! {
         m.next::<Op>()
     }
 
-    /// Charges for the Wasm instructions up to the next such place.
-    Fuel = |m, Op| {
-        let cost = u64::from(m.imm32::<Op>(0));
-        let fuel = (*m.ctx).fuel;
-        if fuel < cost {
-            m.trap(Trap::OutOfFuel)
-        } else {
-            (*m.ctx).fuel = fuel - cost;
-            m.next::<Op>()
-        }
-    }
-
     /// What the outermost function returns to.
     Halt = |m, Op| {
         m.leave(Exit::Done as usize)
@@ -115,7 +130,7 @@ macro_rules! br_if {
             #[inline(always)]
             unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, $condition: u32) -> usize {
                 // SAFETY: see `Instr`; the target is in the row of the table.
-                unsafe { if $taken { m.jump(m.target::<O>()) } else { m.next::<O>() } }
+                unsafe { if $taken { m.branch::<O>() } else { m.next::<O>() } }
             }
         }
     )*};
@@ -129,21 +144,48 @@ br_if! {
 /// `br_table`: the cells after it are its targets, the default last.
 pub(super) struct BrTable;
 
+/// The same with metered targets.
+pub(super) struct BrTableMetered;
+
 impl IndexOp for BrTable {
     #[inline(always)]
     unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
-        // SAFETY: see `Instr`; the translator wrote as many `BrTarget` cells as the immediate says, and
-        // one for the default.
-        unsafe {
-            let default = m.imm32::<O>(0);
-            let index = if index < default { index } else { default } as usize;
-            let stride = const { Fixed::<BrTarget>::FORMAT.size(C::CLASS) };
-            let entry =
-                m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) } + index * stride);
-            m.jump(C::target(
-                entry,
-                const { Fixed::<BrTarget>::FORMAT.target(C::CLASS) },
-            ))
+        // SAFETY: passes on the caller's promise.
+        unsafe { br_table::<O, Free, B, C>(m, index) }
+    }
+}
+
+impl IndexOp for BrTableMetered {
+    #[inline(always)]
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
+        // SAFETY: passes on the caller's promise.
+        unsafe { br_table::<O, U, B, C>(m, index) }
+    }
+}
+
+/// Takes the branch that `index` chooses.
+///
+/// # Safety
+/// As for [`Instr::run`]; the translator wrote as many `BrTarget` cells of this kind as the immediate of `O`
+/// says, and one for the default.
+#[inline(always)]
+unsafe fn br_table<O: Instr, K: Charge, B: Backend, C: Class>(
+    m: Machine<B, C>,
+    index: u32,
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let default = m.imm32::<O>(0);
+        let index = if index < default { index } else { default } as usize;
+        let format = const { Edge::<BrTarget, K>::FORMAT };
+        let stride = const { Edge::<BrTarget, K>::FORMAT.size(C::CLASS) };
+        let mut entry = m;
+        entry.ip =
+            m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) } + index * stride);
+        if entry.charge::<Edge<BrTarget, K>>() {
+            m.jump(C::target(entry.ip, format.target(C::CLASS)))
+        } else {
+            m.refill()
         }
     }
 }
@@ -162,6 +204,7 @@ impl<const EXIT: usize> Instr for Leave<EXIT> {
 }
 
 pub(super) type TakeTrap = Leave<{ Exit::Trap as usize }>;
+pub(super) type TakeStop = Leave<{ Exit::Stop as usize }>;
 
 /// Leaves for a call, with `ip` behind the present instruction, which is `O`.
 pub(super) struct TakeCall<O>(PhantomData<O>);

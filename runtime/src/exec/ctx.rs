@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ptr;
 
-use super::Target;
+use super::{Target, meter::Meter};
 use crate::{
     Config, Result,
     error::bail,
@@ -30,6 +30,9 @@ pub(super) enum Exit {
     TailCall = 5,
     /// A call to another instance returned.
     Resume = 6,
+    /// The meter's budget does not allow the instruction at `ip`, which has had no effect;
+    /// [`Meter::stop`] says why.
+    Stop = 7,
 }
 
 impl Exit {
@@ -42,6 +45,7 @@ impl Exit {
             Self::Call,
             Self::TailCall,
             Self::Resume,
+            Self::Stop,
         ]
         .into_iter()
         .find(|exit| *exit as usize == code)
@@ -112,11 +116,19 @@ pub(super) struct Crossing {
     pub(super) instance: *mut InstanceObj,
 }
 
+/// A value stack with its first free byte.
+pub(super) struct Stack {
+    pub(super) pages: Pages,
+    pub(super) top: *mut u8,
+}
+
 /// See the module's documentation. Fields that handlers read come first.
 #[repr(C)]
 pub(crate) struct Ctx {
     /// Bytes of memory 0 of the current instance.
     pub(super) mem_len: usize,
+    /// Units that code may use up before it asks for more; see `meter`.
+    pub(super) budget: isize,
     /// Frames end at or below this address of the value stack.
     pub(super) stack_limit: *mut u8,
     /// The engine's list of handlers by number, for the compact class.
@@ -130,8 +142,6 @@ pub(crate) struct Ctx {
     pub(super) instance: *mut InstanceObj,
     /// Base of memory 0, for reloading the register, and for targets that have none.
     pub(super) mem_base: *mut u8,
-    /// Units left, if the engine meters.
-    pub(crate) fuel: u64,
     /// Accumulators of targets whose registers do not hold them.
     pub(super) acc64: u64,
     pub(super) fa64: f64,
@@ -147,6 +157,7 @@ pub(crate) struct Ctx {
     /// Nested entries: Wasm that called the host that called Wasm.
     pub(super) nesting: u32,
     pub(super) max_nesting: u32,
+    pub(super) meter: Meter,
     /// The value stack; none before the first call.
     stack: Option<Pages>,
     stack_bytes: usize,
@@ -154,9 +165,10 @@ pub(crate) struct Ctx {
 
 impl Ctx {
     /// A context that runs nothing yet.
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, meter: Meter) -> Self {
         Self {
             mem_len: 0,
+            budget: 0,
             stack_limit: ptr::null_mut(),
             #[cfg(feature = "std")]
             handlers: ptr::null(),
@@ -166,7 +178,6 @@ impl Ctx {
             entries: ptr::null(),
             instance: ptr::null_mut(),
             mem_base: ptr::null_mut(),
-            fuel: 0,
             acc64: 0,
             fa64: 0.0,
             fa32: 0.0,
@@ -177,6 +188,7 @@ impl Ctx {
             crossings: Vec::new(),
             nesting: 0,
             max_nesting: config.max_host_nesting,
+            meter,
             stack: None,
             stack_bytes: config.max_wasm_stack,
         }
@@ -208,11 +220,24 @@ impl Ctx {
                      (Config::max_wasm_stack)"
                 );
             };
-            self.top = stack.base();
-            self.stack_limit = stack.base().wrapping_add(stack.len());
-            self.stack = Some(stack);
+            let top = stack.base();
+            self.put_stack(Stack { pages: stack, top });
         }
         Ok(())
+    }
+
+    /// Takes the value stack away with all that is on it; the next call gets another one.
+    pub(super) fn take_stack(&mut self) -> Option<Stack> {
+        let top = self.top;
+        self.stack.take().map(|pages| Stack { pages, top })
+    }
+
+    /// Makes `stack` the value stack, in place of the one that was there.
+    pub(super) fn put_stack(&mut self, stack: Stack) {
+        let Stack { pages, top } = stack;
+        self.top = top;
+        self.stack_limit = pages.base().wrapping_add(pages.len());
+        self.stack = Some(pages);
     }
 
     /// Makes `instance` the current one. Null is allowed: nothing of it is used then.

@@ -7,6 +7,7 @@ use super::backend::Direct;
 use super::{
     address::{E, G, H, J, K, M, N, O, P, Q, R, V, X, Y},
     backend::{Class, Compact},
+    bulk::*,
     call::*,
     control::*,
     convert::*,
@@ -14,6 +15,7 @@ use super::{
     int::*,
     kinds::*,
     memory::*,
+    meter::U,
     operand::{A, D, I, L, S, W},
     pair::*,
     table::*,
@@ -79,9 +81,11 @@ macro_rules! row_handlers {
         row_handlers!(@ $list; $(Pair<$t, $x, $y, $z, $d>)*)
     };
     ({widened $t:ident $list:ident}; $([$l:ident $r:ident $d:ident])*) => { row_handlers!(@ $list; $(Binary<$t, $l, $r, $d>)*) };
-    ({counted $t:ident $list:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $list; $(Counted<$t, $l, $r>)*) };
-    ({ret $t:ident $list:ident}; $([$l:ident])*) => { row_handlers!(@ $list; $(Ret<$t, $l>)*) };
-    ({branch $t:ident $list:ident}; $([$l:ident $r:ident])*) => { row_handlers!(@ $list; $(Branch<$t, $l, $r>)*) };
+    ({counted $t:ident $list:ident}; $([$l:ident $r:ident $($u:ident)?])*) => { row_handlers!(@ $list; $(Counted<$t, $l, $r $(, $u)?>)*) };
+    ({ret $t:ident $list:ident}; $([$l:ident $($u:ident)?])*) => { row_handlers!(@ $list; $(Ret<$t, $l $(, $u)?>)*) };
+    ({branch $t:ident $list:ident}; $([$l:ident $r:ident $($u:ident)?])*) => { row_handlers!(@ $list; $(Branch<$t, $l, $r $(, $u)?>)*) };
+    ({edge $t:ident $list:ident}; [] [$u:ident]) => { row_handlers!(@ $list; Edge<$t> Edge<$t, $u>) };
+    ({edge_if $t:ident $list:ident}; $([$l:ident $($u:ident)?])*) => { row_handlers!(@ $list; $(Index<$t, $l $(, $u)?>)*) };
     ({unary $t:ident $list:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $list; $(Unary<$t, $l, $d>)*) };
     ({moves $t:ident $list:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $list; $(Move<$t, $l, $d>)*) };
     ({load $t:ident $list:ident}; $([$l:ident $d:ident])*) => { row_handlers!(@ $list; $(Load<$t, $l, $d>)*) };

@@ -6,6 +6,7 @@ use super::{
     address::Address,
     backend::{Backend, Class},
     machine::Machine,
+    meter::{Charge, Free},
     operand::{Dst, Local, Src, Value},
 };
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
 /// which nobody else uses while handlers run.
 pub(super) trait Instr: 'static {
     const FORMAT: Format;
+
+    /// Is the last 32-bit immediate a charge? See [`Machine::charge`].
+    const METERED: bool = false;
 
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize;
 }
@@ -126,11 +130,23 @@ pub(super) trait FixedOp: Row {
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize;
 }
 
+/// A call with an argument.
+pub(super) trait CallOp: Row {
+    const METERED: bool;
+}
+
 /// A return with its result.
 pub(super) trait RetOp: Row {
     type Type: Value;
     /// Does it give the caller its pinned locals back?
     const UNPIN: bool;
+}
+
+/// A row that leads elsewhere, in a free and in a metered form.
+pub(super) trait EdgeOp: Row {
+    /// # Safety
+    /// As for [`Instr::run`]; `O` is the operation at `m.ip`.
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>) -> usize;
 }
 
 /// A row with one condition or index, in the accumulator or a slot.
@@ -143,24 +159,32 @@ pub(super) trait IndexOp: Row {
 pub(super) struct Binary<T, L, R, D>(PhantomData<(T, L, R, D)>);
 pub(super) struct Unary<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct Pair<T, X, Y, Z, D>(PhantomData<(T, X, Y, Z, D)>);
-pub(super) struct Counted<T, L, R>(PhantomData<(T, L, R)>);
-pub(super) struct Branch<T, L, R>(PhantomData<(T, L, R)>);
+pub(super) struct Counted<T, L, R, U = Free>(PhantomData<(T, L, R, U)>);
+pub(super) struct Branch<T, L, R, U = Free>(PhantomData<(T, L, R, U)>);
 pub(super) struct Load<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct LoadPair<T, X, R, D>(PhantomData<(T, X, R, D)>);
 pub(super) struct CallArg<T, L>(PhantomData<(T, L)>);
 pub(super) struct Store<T, L, R>(PhantomData<(T, L, R)>);
 pub(super) struct Move<T, L, D>(PhantomData<(T, L, D)>);
 pub(super) struct Select<T, K, L, R, D>(PhantomData<(T, K, L, R, D)>);
-pub(super) struct Ret<T, L>(PhantomData<(T, L)>);
 pub(super) struct Choose<T, K, L, X, Y, D>(PhantomData<(T, K, L, X, Y, D)>);
+pub(super) struct Ret<T, L, U = Free>(PhantomData<(T, L, U)>);
 pub(super) struct Get<T, D>(PhantomData<(T, D)>);
 pub(super) struct Set<T, L>(PhantomData<(T, L)>);
-pub(super) struct Index<T, L>(PhantomData<(T, L)>);
+pub(super) struct Index<T, L, F = Free>(PhantomData<(T, L, F)>);
+pub(super) struct Edge<T, F = Free>(PhantomData<(T, F)>);
 pub(super) struct Fixed<T>(PhantomData<T>);
 
 /// The format of a row in the form of these operands.
 const fn format_of<T: Row>(form: &[Operand]) -> Format {
     form_format(T::FAMILY.fields(), form)
+}
+
+/// The same in a form that may be metered.
+pub(super) const fn edge_format<T: Row, F: Charge>(form: &[Operand]) -> Format {
+    let mut format = format_of::<T>(form);
+    format.imm32 += F::METERED as u8;
+    format
 }
 
 /// How many 32-bit immediates the row itself has: those of operands come after them.
@@ -207,8 +231,9 @@ impl<T: PairOp, X: Src, Y: Src, Z: Src, D: Dst> Instr for Pair<T, X, Y, Z, D> {
     }
 }
 
-impl<T: CountedOp, L: Local, R: Src> Instr for Counted<T, L, R> {
-    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+impl<T: CountedOp, L: Local, R: Src, U: Charge> Instr for Counted<T, L, R, U> {
+    const FORMAT: Format = edge_format::<T, U>(&[L::OPERAND, R::OPERAND]);
+    const METERED: bool = U::METERED;
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(mut m: Machine<B, C>) -> usize {
@@ -217,8 +242,12 @@ impl<T: CountedOp, L: Local, R: Src> Instr for Counted<T, L, R> {
             let imm = m.imm32::<Self>(0);
             let a = T::add(L::Source::get::<T::In, Self, B, C>(&m, 0, 0), imm);
             let b = R::get::<T::In, Self, B, C>(&m, 1, row_imms::<T>());
+            let taken = T::test(a, b);
+            if taken && !m.charge::<Self>() {
+                return m.refill();
+            }
             L::put::<T::In, Self, B, C>(&mut m, 0, a);
-            if T::test(a, b) {
+            if taken {
                 m.jump(m.target::<Self>())
             } else {
                 m.next::<Self>()
@@ -245,8 +274,9 @@ impl<T: UnaryOp, L: Src, D: Dst> Instr for Unary<T, L, D> {
     }
 }
 
-impl<T: TestOp, L: Src, R: Src> Instr for Branch<T, L, R> {
-    const FORMAT: Format = format_of::<T>(&[L::OPERAND, R::OPERAND]);
+impl<T: TestOp, L: Src, R: Src, F: Charge> Instr for Branch<T, L, R, F> {
+    const FORMAT: Format = edge_format::<T, F>(&[L::OPERAND, R::OPERAND]);
+    const METERED: bool = F::METERED;
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
@@ -256,7 +286,7 @@ impl<T: TestOp, L: Src, R: Src> Instr for Branch<T, L, R> {
             let b = R::get::<T::In, Self, B, C>(&m, L::SLOTS, L::IMMS);
             // Two dispatches, so that the branch is predicted and `ip` does not wait for the operands.
             if T::test(a, b) {
-                m.jump(m.target::<Self>())
+                m.branch::<Self>()
             } else {
                 m.next::<Self>()
             }
@@ -418,8 +448,20 @@ impl<T: Typed, L: Src> Instr for Set<T, L> {
     }
 }
 
-impl<T: IndexOp, L: Src> Instr for Index<T, L> {
-    const FORMAT: Format = format_of::<T>(&[L::OPERAND]);
+impl<T: EdgeOp, F: Charge> Instr for Edge<T, F> {
+    const FORMAT: Format = edge_format::<T, F>(&[]);
+    const METERED: bool = F::METERED;
+
+    #[inline(always)]
+    unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {
+        // SAFETY: see above.
+        unsafe { T::run::<Self, B, C>(m) }
+    }
+}
+
+impl<T: IndexOp, L: Src, F: Charge> Instr for Index<T, L, F> {
+    const FORMAT: Format = edge_format::<T, F>(&[L::OPERAND]);
+    const METERED: bool = F::METERED;
 
     #[inline(always)]
     unsafe fn run<B: Backend, C: Class>(m: Machine<B, C>) -> usize {

@@ -158,6 +158,70 @@ impl<B: Backend, C: Class> Machine<B, C> {
         unsafe { B::dispatch(self) }
     }
 
+    /// Takes the branch of `O`, the present one; if it is metered and the budget does not allow it, nothing
+    /// happens yet.
+    #[inline(always)]
+    pub(super) unsafe fn branch<O: Instr>(self) -> usize {
+        // SAFETY: `O` has a target.
+        unsafe {
+            if self.charge::<O>() {
+                self.jump(self.target::<O>())
+            } else {
+                self.refill()
+            }
+        }
+    }
+
+    /// Charges for the edge that `O`, the present one, is about to take. If this gives `false`,
+    /// [`refill`](Self::refill) comes next; always `true` if the form is not metered.
+    #[inline(always)]
+    pub(super) unsafe fn charge<O: Instr>(&self) -> bool {
+        if const { !O::METERED } {
+            return true;
+        }
+        // SAFETY: the charge is the last immediate of metered forms; `ctx` is live.
+        unsafe {
+            let units = self.charge_of::<O>() as isize;
+            let left = (*self.ctx).budget.wrapping_sub(units);
+            (*self.ctx).budget = left;
+            if left < 0 {
+                (*self.ctx).meter.wanted = units;
+            }
+            left >= 0
+        }
+    }
+
+    /// The charge of `O`, a metered form.
+    #[inline(always)]
+    pub(super) unsafe fn charge_of<O: Instr>(&self) -> i32 {
+        // SAFETY: it is the last immediate.
+        unsafe { self.imm32::<O>(const { O::FORMAT.imm32.saturating_sub(1) as usize }) as i32 }
+    }
+
+    /// The same for a function that is about to be entered. This also sees to it that the budget does not
+    /// grow large with what is given back.
+    #[inline(always)]
+    pub(super) unsafe fn pay(&self, units: i32) -> bool {
+        // SAFETY: `ctx` is live for as long as handlers run.
+        unsafe {
+            let left = (*self.ctx).budget.wrapping_sub(units as isize);
+            (*self.ctx).budget = left;
+            // In one comparison: too little, which is negative, or too much.
+            let allowed = (left as usize) < super::meter::LIMIT;
+            if !allowed {
+                (*self.ctx).meter.wanted = units as isize;
+            }
+            allowed
+        }
+    }
+
+    /// Runs the present instruction again if there is more budget, and leaves if not. It has had no effect.
+    #[inline(always)]
+    pub(super) unsafe fn refill(self) -> usize {
+        // SAFETY: the handler needs nothing but the registers.
+        unsafe { B::cold::<C, super::meter::Refill>(self) }
+    }
+
     /// Goes on at `ip`.
     #[inline(always)]
     pub(super) unsafe fn jump(mut self, ip: *const u8) -> usize {

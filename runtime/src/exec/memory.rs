@@ -122,7 +122,7 @@ macro_rules! next_or_trap {
 pub(super) use next_or_trap;
 
 /// `start + len <= limit`, for 32-bit operands.
-fn within(start: u32, len: u32, limit: usize) -> bool {
+pub(super) fn within(start: u32, len: u32, limit: usize) -> bool {
     u64::from(start) + u64::from(len) <= limit as u64
 }
 
@@ -169,7 +169,8 @@ fixed_ops! {
         let (to, from, len) =
             (operand!(m, Op, 0 as u32), operand!(m, Op, 1 as u32), operand!(m, Op, 2 as u32));
         let (instance, segment) = ((*m.ctx).instance, m.imm32::<Op>(0));
-        let done = instance::memory_init(instance, segment, to.into(), from.into(), len.into());
+        let range = [to, from, len].map(u64::from);
+        let done = instance::memory_init(instance, segment, range, len.into());
         next_or_trap!(m, Op, done)
     }
 

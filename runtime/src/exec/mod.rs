@@ -8,6 +8,7 @@
 mod address;
 mod backend;
 mod backtrace;
+mod bulk;
 mod call;
 #[cfg(feature = "census")]
 mod census;
@@ -20,6 +21,7 @@ mod int;
 mod kinds;
 mod machine;
 mod memory;
+mod meter;
 mod operand;
 mod pair;
 mod run;
@@ -32,5 +34,6 @@ pub(crate) use call::HEADER;
 #[cfg(feature = "census")]
 pub use census::Census;
 pub(crate) use ctx::Ctx;
-pub(crate) use run::invoke;
+pub(crate) use meter::Meter;
+pub(crate) use run::{Suspended, invoke, invoke_resumable, resume};
 pub(crate) use target::Target;

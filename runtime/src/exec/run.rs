@@ -1,16 +1,17 @@
 //! The run loop: enters handlers, and does what they leave for: calls into the host and into other
 //! instances, translation, traps.
 
+use alloc::vec::Vec;
 use core::{ptr, ptr::NonNull, sync::atomic::Ordering};
 
 use super::{
     Target, backtrace,
     call::{HEADER, fits, return_to, set_return},
-    ctx::{Crossing, Ctx, Exit, Saved},
+    ctx::{Crossing, Ctx, Exit, Saved, Stack},
     selftest,
 };
 use crate::{
-    Result, Trap,
+    Error, Result, Trap,
     module::{FuncEntry, Module, ModuleInner},
     store::{FuncObj, InstanceObj, StoreInner},
     types::FuncType,
@@ -29,20 +30,88 @@ pub(crate) fn invoke(
         // SAFETY: as above; the slots are as many as the type needs.
         return unsafe { StoreInner::call_host(store, callee.index, ptr::null_mut(), slots) };
     }
-    // SAFETY: the store keeps its instances, and so their modules and the engine, as long as it lives; the
-    // host borrows it while this runs.
-    let module = unsafe { module_of(callee.instance) };
-    let target = module.engine().target();
-    selftest::check(target)?;
+    let run = Run::of(store, callee)?;
     // SAFETY: no reference to the store exists while handlers run; all access is through this pointer.
-    let activation = unsafe { Activation::begin(&raw mut (*store.as_ptr()).ctx)? };
-    let run = Run {
-        store,
-        ctx: activation.ctx,
-        target,
-    };
-    // SAFETY: as above.
-    unsafe { run.outermost(callee, module.func_type(callee.index), slots) }
+    unsafe {
+        let _activation = Activation::begin(run.ctx)?;
+        let area = run.start(callee, slots)?;
+        match run.go()? {
+            None => run.finish(callee, area, slots),
+            Some(stop) => return Err(run.with_backtrace(stop.into(), (*run.ctx).saved)),
+        }
+    }
+    Ok(())
+}
+
+/// The same, but if the meter stops it the call can go on later.
+pub(crate) fn invoke_resumable(
+    store: NonNull<StoreInner>,
+    func: NonNull<FuncObj>,
+    slots: &mut [u64],
+) -> Result<Option<Suspended>> {
+    // SAFETY: as in `invoke`.
+    let callee = unsafe { func.as_ref() };
+    if callee.instance.is_null() {
+        return invoke(store, func, slots).map(|()| None);
+    }
+    let run = Run::of(store, callee)?;
+    // SAFETY: as in `invoke`.
+    unsafe {
+        let activation = Activation::begin_apart(run.ctx, None)?;
+        let area = run.start(callee, slots)?;
+        run.go_until_stopped(&activation, func, area, slots)
+    }
+}
+
+/// Goes on with a call that was suspended in this store.
+pub(crate) fn resume(
+    store: NonNull<StoreInner>,
+    suspended: Suspended,
+    slots: &mut [u64],
+) -> Result<Option<Suspended>> {
+    let Suspended {
+        func,
+        stack,
+        saved,
+        instance,
+        crossings,
+        ..
+    } = suspended;
+    // SAFETY: as in `invoke`: it was called in this store.
+    let run = Run::of(store, unsafe { func.as_ref() })?;
+    // SAFETY: as in `invoke`; the registers, the instance and the crossings are those of what is on the
+    // stack, whose frames begin at its base.
+    unsafe {
+        let area = stack.pages.base().cast();
+        let activation = Activation::begin_apart(run.ctx, Some(stack))?;
+        (*run.ctx).crossings.extend(crossings);
+        (*run.ctx).set_instance(instance);
+        (*run.ctx).saved = saved;
+        run.go_until_stopped(&activation, func, area, slots)
+    }
+}
+
+/// A call that the meter has stopped: its frames, on a value stack that is theirs alone, and its registers.
+///
+/// The store knows nothing of it. Its addresses lead into the store; they are used only by [`resume`], which
+/// is given the store that they are of.
+pub(crate) struct Suspended {
+    func: NonNull<FuncObj>,
+    stack: Stack,
+    saved: Saved,
+    instance: *mut InstanceObj,
+    crossings: Vec<Crossing>,
+    /// Why it stopped.
+    pub(crate) stop: Trap,
+    /// The units that it needs to go on, if it ran out of fuel.
+    pub(crate) required: u64,
+}
+
+impl Suspended {
+    /// The function that was called.
+    pub(crate) fn func(&self) -> NonNull<FuncObj> {
+        self.func
+    }
 }
 
 /// The module of an instance.
@@ -61,6 +130,8 @@ struct Activation {
     top: *mut u8,
     instance: *mut InstanceObj,
     crossings: usize,
+    /// The value stack of those outside, if this one has another.
+    outer: Option<Stack>,
 }
 
 impl Activation {
@@ -74,12 +145,64 @@ impl Activation {
             return Trap::StackOverflow.err();
         }
         ctx.nesting += 1;
+        // So that the first function that is entered looks at the epoch.
+        ctx.empty_budget();
         Ok(Self {
             top: ctx.top,
             instance: ctx.instance,
             crossings: ctx.crossings.len(),
+            outer: None,
             ctx,
         })
+    }
+
+    /// The same on `stack`, or at the base of some stack.
+    ///
+    /// # Safety
+    /// As for [`begin`](Self::begin).
+    unsafe fn begin_apart(ctx: *mut Ctx, stack: Option<Stack>) -> Result<Self> {
+        // SAFETY: passes on the caller's promise; the reference ends before it is passed on.
+        unsafe {
+            let context = &mut *ctx;
+            let mut outer = None;
+            // The store's own stack will do if there is nothing on it.
+            if stack.is_some() || context.nesting > 0 {
+                outer = context.take_stack();
+            }
+            if let Some(stack) = stack {
+                context.put_stack(stack);
+            }
+            match Self::begin(ctx) {
+                Ok(mut activation) => {
+                    activation.outer = outer;
+                    Ok(activation)
+                }
+                Err(error) => {
+                    if let Some(outer) = outer {
+                        (*ctx).put_stack(outer);
+                    }
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// Takes what is active out of the context.
+    ///
+    /// # Safety
+    /// Handlers have stopped in this activation, which is the innermost, and has a stack of its own.
+    unsafe fn suspend(&self, func: NonNull<FuncObj>, stop: Trap) -> Suspended {
+        // SAFETY: `begin`'s caller keeps the context alive.
+        let ctx = unsafe { &mut *self.ctx };
+        Suspended {
+            func,
+            stack: ctx.take_stack().expect("what has run has a stack"),
+            saved: ctx.saved,
+            instance: ctx.instance,
+            crossings: ctx.crossings.split_off(self.crossings),
+            stop,
+            required: ctx.required(),
+        }
     }
 }
 
@@ -91,6 +214,9 @@ impl Drop for Activation {
             let ctx = &mut *self.ctx;
             ctx.nesting -= 1;
             ctx.top = self.top;
+            if let Some(outer) = self.outer.take() {
+                ctx.put_stack(outer);
+            }
             ctx.crossings.truncate(self.crossings);
             ctx.set_instance(self.instance);
         }
@@ -108,14 +234,32 @@ struct Run<'a> {
 enum Next {
     Continue,
     Finished,
+    /// By the meter, for this reason.
+    Stopped(Trap),
 }
 
 // SAFETY of the blocks below: `ctx` is the context of `store`, which `invoke`'s caller keeps alive; handlers
 // do not run while these functions do; registers and frames were written by handlers or by this module.
 
-impl Run<'_> {
-    /// Calls `callee`, which is no host function, with a frame at the top of the value stack.
-    unsafe fn outermost(&self, callee: &FuncObj, ty: &FuncType, slots: &mut [u64]) -> Result<()> {
+impl<'a> Run<'a> {
+    /// What is needed to run `callee`, which is no host function.
+    fn of(store: NonNull<StoreInner>, callee: &FuncObj) -> Result<Self> {
+        // SAFETY: the store keeps its instances, and so their modules and the engine, as long as it lives;
+        // the host borrows it while this runs.
+        let module = unsafe { module_of::<'a>(callee.instance) };
+        let target = module.engine().target();
+        selftest::check(target)?;
+        Ok(Self {
+            store,
+            // SAFETY: the store is live.
+            ctx: unsafe { &raw mut (*store.as_ptr()).ctx },
+            target,
+        })
+    }
+
+    /// Puts a frame for `callee`, which is no host function, on top of the value stack. Gives the place of
+    /// its parameters.
+    unsafe fn start(&self, callee: &FuncObj, slots: &[u64]) -> Result<*mut u64> {
         // SAFETY: see above; the area and the header are checked to fit before they are written.
         unsafe {
             let ctx = self.ctx;
@@ -132,28 +276,65 @@ impl Run<'_> {
             let mut saved = Saved::at(ptr::null(), sp);
             self.enter(&mut saved, callee.entry)?;
             (*ctx).saved = saved;
+            Ok(area)
+        }
+    }
 
+    /// Runs from the saved registers until the outermost function returns, or the meter stops it: then it
+    /// gives the reason.
+    unsafe fn go(&self) -> Result<Option<Trap>> {
+        // SAFETY: see above.
+        unsafe {
             loop {
-                let code = self.target.run(ctx);
-                let mut saved = (*ctx).saved;
-                let next = match self.handle(Exit::from_code(code), &mut saved) {
-                    Ok(next) => next,
-                    Err(error) => {
-                        let trace = backtrace::capture(&*ctx, self.target, saved.ip, saved.sp);
-                        return Err(error.with_backtrace(trace));
-                    }
-                };
-                (*ctx).saved = saved;
-                if let Next::Finished = next {
-                    break;
+                let code = self.target.run(self.ctx);
+                let mut saved = (*self.ctx).saved;
+                match self.handle(Exit::from_code(code), &mut saved) {
+                    Ok(Next::Continue) => (*self.ctx).saved = saved,
+                    Ok(Next::Finished) => return Ok(None),
+                    Ok(Next::Stopped(stop)) => return Ok(Some(stop)),
+                    Err(error) => return Err(self.with_backtrace(error, saved)),
                 }
             }
+        }
+    }
+
+    /// The error with the functions that are active.
+    unsafe fn with_backtrace(&self, error: Error, saved: Saved) -> Error {
+        // SAFETY: see above.
+        let trace = unsafe { backtrace::capture(&*self.ctx, self.target, saved.ip, saved.sp) };
+        error.with_backtrace(trace)
+    }
+
+    /// Fetches the results of `callee`, which has returned; its area was at `area`.
+    unsafe fn finish(&self, callee: &FuncObj, area: *const u64, slots: &mut [u64]) {
+        // SAFETY: see above.
+        unsafe {
+            let ty = module_of(callee.instance).func_type(callee.index);
             // A single result is in its accumulator, several are where the parameters were.
             match ty.result_slice() {
-                [single] if single.slots() == 1 => slots[0] = (*ctx).saved.result(*single),
+                [single] if single.slots() == 1 => slots[0] = (*self.ctx).saved.result(*single),
                 _ => area.copy_to(slots.as_mut_ptr(), slots.len()),
             }
-            Ok(())
+        }
+    }
+
+    /// Runs until `func` returns or is suspended.
+    unsafe fn go_until_stopped(
+        &self,
+        activation: &Activation,
+        func: NonNull<FuncObj>,
+        area: *const u64,
+        slots: &mut [u64],
+    ) -> Result<Option<Suspended>> {
+        // SAFETY: see above.
+        unsafe {
+            match self.go()? {
+                None => {
+                    self.finish(func.as_ref(), area, slots);
+                    Ok(None)
+                }
+                Some(stop) => Ok(Some(activation.suspend(func, stop))),
+            }
         }
     }
 
@@ -206,6 +387,7 @@ impl Run<'_> {
                     (*self.ctx).set_instance(crossing.instance);
                     saved.ip = crossing.return_ip;
                 }
+                Some(Exit::Stop) => return Ok(Next::Stopped((*self.ctx).meter.stop)),
                 None => unreachable!("handlers leave with one of the exits"),
             }
             Ok(Next::Continue)
@@ -269,8 +451,9 @@ impl Run<'_> {
             let slots = core::slice::from_raw_parts_mut(base, area);
             StoreInner::call_host(self.store, func.index, instance, slots)?;
             (*self.ctx).top = top;
-            // The host may have grown the memory.
+            // The host may have grown the memory, and taken its time.
             (*self.ctx).reload_memory();
+            (*self.ctx).look_at_epoch();
             if let [single] = (*ty).result_slice() {
                 saved.set_result(*single, *base);
             }

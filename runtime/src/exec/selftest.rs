@@ -30,6 +30,7 @@ mod threaded {
             ctx::{Ctx, Exit, Saved},
             kinds::Instr,
             machine::Machine,
+            meter::Meter,
         },
         ir::Format,
     };
@@ -95,7 +96,7 @@ mod threaded {
         // A cell that is nothing but its handler, and does not move on.
         let cell = [(handler as *const ()).expose_provenance()];
         let mut notes = [0_usize; 2];
-        let mut ctx = Ctx::new(&Config::new());
+        let mut ctx = Ctx::new(&Config::new(), Meter::default());
         ctx.saved = Saved::at(cell.as_ptr().cast(), notes.as_mut_ptr().cast());
         // SAFETY: the registers are what `Probe` needs, and it leaves after a while.
         unsafe { Threaded::run::<Direct>(&raw mut ctx) };

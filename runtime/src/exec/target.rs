@@ -51,7 +51,10 @@ impl Target {
             encoder.emit(&Inst::new(family.fixed()));
             at
         };
+        // Every metered function begins with its charge; this one's is nothing.
+        let charge = config.is_metered().then(|| place(Family::EnterMetered));
         let translate = place(Family::Translate);
+        let translate = charge.unwrap_or(translate);
         let halt = place(Family::Halt);
         let resume = place(Family::Resume);
         let bytes = encoder.finish(0, 0);

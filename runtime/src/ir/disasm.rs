@@ -72,6 +72,10 @@ pub(crate) fn cell(
                 let imm = u64::from_le_bytes(read(code, at + format.imm64(CLASS)));
                 write!(f, "{imm:#x}")?;
             }
+            Operand::U => {
+                write!(f, "fuel {}", imm32(imms) as i32)?;
+                imms += 1;
+            }
         }
         slots += operand.slots() as usize;
         separator = ", ";

@@ -5,7 +5,7 @@ use bumpalo::{Bump, collections::Vec};
 
 /// Most fields of a kind that an operation has.
 const MAX_SLOTS: usize = 5;
-const MAX_IMM32: usize = 5;
+const MAX_IMM32: usize = 6;
 
 const _: () = {
     let mut op = 0;
@@ -22,6 +22,7 @@ pub(crate) struct Inst {
     pub(crate) op: Op,
     /// Byte offsets from `sp`.
     pub(crate) slots: [i16; MAX_SLOTS],
+    /// In a metered form, the last one is the position that the edge leads from: see [`Encoder::bind`].
     pub(crate) imm32: [u32; MAX_IMM32],
     pub(crate) imm64: u64,
     /// Index of a defined function.
@@ -46,12 +47,20 @@ impl Inst {
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Label(u32);
 
-/// A field that holds an address of the code itself.
+/// A cell with fields that depend on where a label is.
 struct Reloc {
     /// Start of the cell: relative targets count from here.
     cell: u32,
-    field: u32,
+    op: Op,
     label: Label,
+}
+
+/// Where a label is.
+#[derive(Copy, Clone)]
+struct Place {
+    offset: u32,
+    /// The meter's position.
+    position: u32,
 }
 
 /// How an encoder names handlers and functions: what the translator is told about the engine.
@@ -75,7 +84,7 @@ const UNBOUND: u32 = u32::MAX;
 pub(crate) struct Encoder<'a> {
     naming: Naming<'a>,
     bytes: Vec<'a, u8>,
-    labels: Vec<'a, u32>,
+    labels: Vec<'a, Place>,
     relocs: Vec<'a, Reloc>,
 }
 
@@ -98,19 +107,25 @@ impl<'a> Encoder<'a> {
 
     /// A label that is not bound yet.
     pub(crate) fn label(&mut self) -> Label {
-        self.labels.push(UNBOUND);
+        self.labels.push(Place {
+            offset: UNBOUND,
+            position: 0,
+        });
         Label(self.labels.len() as u32 - 1)
     }
 
-    /// Binds `label` to the next cell.
-    pub(crate) fn bind(&mut self, label: Label) {
-        debug_assert_eq!(self.labels[label.0 as usize], UNBOUND);
-        self.labels[label.0 as usize] = self.position();
+    /// Binds `label` to the next cell, at this position of the meter: edges to it are charged with the
+    /// distance from there to where they come from.
+    pub(crate) fn bind(&mut self, label: Label, position: u32) {
+        let offset = self.position();
+        let place = &mut self.labels[label.0 as usize];
+        debug_assert_eq!(place.offset, UNBOUND);
+        *place = Place { offset, position };
     }
 
-    /// Changes the first 32-bit immediate of the cell at `position`, which is of `op`.
-    pub(crate) fn patch_imm32(&mut self, position: u32, op: Op, value: u32) {
-        let field = position as usize + op.format().imm32(self.naming.class, 0);
+    /// Changes 32-bit immediate `n` of the cell at `position`, which is of `op`.
+    pub(crate) fn patch_imm32(&mut self, position: u32, op: Op, n: usize, value: u32) {
+        let field = position as usize + op.format().imm32(self.naming.class, n);
         self.put(field, value.to_le_bytes());
     }
 
@@ -159,7 +174,7 @@ impl<'a> Encoder<'a> {
         let size = |op: Op| op.format().size(self.naming.class);
         let (cell, end) = (position as usize, self.bytes.len());
         let (before, after) = (size(old), size(inst.op));
-        debug_assert!(before <= after && inst.op.format().target == 0);
+        debug_assert!(before <= after && inst.op.format().target == 0 && !inst.op.is_metered());
         let grown = after - before;
         if grown > 0 {
             self.bytes.resize(end + grown, 0);
@@ -170,7 +185,6 @@ impl<'a> Encoder<'a> {
                     break;
                 }
                 reloc.cell += grown as u32;
-                reloc.field += grown as u32;
             }
         }
         self.write(self.naming.class, cell, inst);
@@ -205,11 +219,10 @@ impl<'a> Encoder<'a> {
                 CellClass::Compact => self.put(field, inst.func.to_le_bytes()),
             }
         }
-        if format.target > 0 {
-            let field = (cell + format.target(class)) as u32;
+        if format.target > 0 || inst.op.is_metered() {
             self.relocs.push(Reloc {
                 cell: cell as u32,
-                field,
+                op: inst.op,
                 label: inst.target,
             });
         }
@@ -223,16 +236,31 @@ impl<'a> Encoder<'a> {
         self.bytes[at..at + N].copy_from_slice(&bytes);
     }
 
-    /// Writes the frame's size into the prelude and every target for code that will lie at address
-    /// `base`; gives the finished bytes.
+    /// Writes the frame's size into the prelude, and every target and charge, for code that will lie at
+    /// address `base`; gives the finished bytes.
     pub(crate) fn finish(mut self, base: usize, frame_bytes: u32) -> Vec<'a, u8> {
         self.put(0, frame_bytes.to_le_bytes());
+        let class = self.naming.class;
         for i in 0..self.relocs.len() {
-            let Reloc { cell, field, label } = self.relocs[i];
-            let target = self.labels[label.0 as usize];
+            let Reloc { cell, op, label } = self.relocs[i];
+            let format = op.format();
+            let Place {
+                offset: target,
+                position,
+            } = self.labels[label.0 as usize];
             debug_assert_ne!(target, UNBOUND, "a branch to a label that was never bound");
-            let field = field as usize;
-            match self.naming.class {
+            if op.is_metered() {
+                let field = cell as usize + format.imm32(class, format.imm32 as usize - 1);
+                let mut from = [0; 4];
+                from.copy_from_slice(&self.bytes[field..field + 4]);
+                let charge = u32::from_le_bytes(from).wrapping_sub(position);
+                self.put(field, charge.to_le_bytes());
+            }
+            if format.target == 0 {
+                continue;
+            }
+            let field = cell as usize + format.target(class);
+            match class {
                 CellClass::Direct64 => {
                     self.put(field, (base as u64 + u64::from(target)).to_le_bytes());
                 }

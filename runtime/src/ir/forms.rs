@@ -46,13 +46,16 @@ pub(crate) enum Operand {
     O,
     /// As an address: the pinned local shifted.
     Q,
+    /// No operand, but the mark of a metered form, the last in it: a 32-bit immediate that the meter is
+    /// charged with when the edge is taken. Negative where operators that were charged ahead are skipped.
+    U,
 }
 
 impl Operand {
     /// Slot fields that an operand of this class takes. The last one of a class that shifts is how far.
     pub(crate) const fn slots(self) -> u8 {
         match self {
-            Self::A | Self::I | Self::W | Self::L | Self::R | Self::N => 0,
+            Self::A | Self::I | Self::W | Self::L | Self::R | Self::N | Self::U => 0,
             Self::S | Self::D | Self::P | Self::Y | Self::M => 1,
             Self::H | Self::O | Self::Q => 1,
             Self::X | Self::V | Self::G | Self::J | Self::K => 2,
@@ -66,6 +69,10 @@ macro_rules! with_forms {
     // each of these operands with each place for a result
     (@results $cb:ident $args:tt $([$($operand:ident)*])*) => {
         $cb! { $args; $([$($operand)* A] [$($operand)* S] [$($operand)* D])* }
+    };
+    // each of these in a free and in a metered form
+    (@edges $cb:ident $args:tt $([$($operand:ident)*])*) => {
+        $cb! { $args; $([$($operand)*])* $([$($operand)* U])* }
     };
     // a ⊕ b
     (commutative I, $cb:ident $args:tt) => {
@@ -144,17 +151,25 @@ macro_rules! with_forms {
     };
     // local += number; branch if local < b
     (counted, $cb:ident $args:tt) => {
-        $cb! { $args; [S S] [S I] [S L] [D S] [D I] }
+        with_forms! { @edges $cb $args [S S] [S I] [S L] [D S] [D I] }
     };
     // branch if a < b
     (branch I, $cb:ident $args:tt) => {
-        $cb! { $args; [A S] [S S] [A I] [S I] [A L] [S L] [L I] }
+        with_forms! { @edges $cb $args [A S] [S S] [A I] [S I] [A L] [S L] [L I] }
     };
     (branch IW, $cb:ident $args:tt) => {
-        $cb! { $args; [A S] [S S] [A I] [S I] [A L] [S L] [L I] [A W] [S W] }
+        with_forms! { @edges $cb $args [A S] [S S] [A I] [S I] [A L] [S L] [L I] [A W] [S W] }
     };
     (branch W, $cb:ident $args:tt) => {
-        $cb! { $args; [A S] [S S] [A W] [S W] [A L] [S L] [L W] }
+        with_forms! { @edges $cb $args [A S] [S S] [A W] [S W] [A L] [S L] [L W] }
+    };
+    // leave for another place in the code, or for another function
+    (edge, $cb:ident $args:tt) => {
+        with_forms! { @edges $cb $args [] }
+    };
+    // the same with a condition or an index
+    (edge_if, $cb:ident $args:tt) => {
+        with_forms! { @edges $cb $args [A] [S] }
     };
     // result ← f(a)
     (unary, $cb:ident $args:tt) => {
@@ -222,10 +237,10 @@ macro_rules! with_forms {
     };
     // return with this
     (ret I, $cb:ident $args:tt) => {
-        $cb! { $args; [S] [I] [L] }
+        with_forms! { @edges $cb $args [S] [I] [L] }
     };
     (ret F, $cb:ident $args:tt) => {
-        $cb! { $args; [S] [L] }
+        with_forms! { @edges $cb $args [S] [L] }
     };
     // globals
     (get, $cb:ident $args:tt) => {

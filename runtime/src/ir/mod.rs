@@ -104,6 +104,8 @@ macro_rules! define_families {
     (@result store) => { false };
     (@result store_acc) => { false };
     (@result test) => { false };
+    (@result edge) => { false };
+    (@result edge_if) => { false };
     (@result set) => { false };
     (@result fixed) => { false };
     (@result $kind:ident) => { true };
@@ -179,7 +181,7 @@ pub(crate) const fn form_format(fields: Format, form: &[Operand]) -> Format {
     while i < form.len() {
         format.slots += form[i].slots();
         match form[i] {
-            Operand::I => format.imm32 += 1,
+            Operand::I | Operand::U => format.imm32 += 1,
             Operand::W => format.imm64 += 1,
             _ => {}
         }
@@ -248,6 +250,16 @@ impl Op {
 
     pub(crate) const fn format(self) -> Format {
         self.info().format
+    }
+
+    /// Is it a metered form? Then the last 32-bit immediate is the charge.
+    pub(crate) fn is_metered(self) -> bool {
+        self.form().last() == Some(&Operand::U)
+    }
+
+    /// The same with a charge, if it exists and has none.
+    pub(crate) fn metered(self) -> Option<Self> {
+        self.family().form_by_key(self.key().with(Operand::U))
     }
 
     /// Is the last operand of its form a result?

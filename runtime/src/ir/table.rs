@@ -301,6 +301,10 @@ macro_rules! instructions {
             fixed() MemoryFill "memory.fill" (slot);
             fixed() MemoryCopy "memory.copy" (slot);
             fixed() MemoryInit "memory.init" (slot imm32);
+            fixed() MemoryGrowMetered "memory.grow.metered" (slot);
+            fixed() MemoryFillMetered "memory.fill.metered" (slot);
+            fixed() MemoryCopyMetered "memory.copy.metered" (slot);
+            fixed() MemoryInitMetered "memory.init.metered" (slot imm32);
             fixed() DataDrop "data.drop" (imm32);
 
             // ---- variable
@@ -339,39 +343,43 @@ macro_rules! instructions {
 
             // ---- control
             fixed() Unreachable "unreachable" ();
-            fixed() Br "br" (target);
-            fixed() BrConst "const32, br" (slot imm32 target);
-            fixed() BrCopy "copy, br" (slot slot target);
-            test() BrIfNez "br_if" (target);
-            test() BrIfEqz "br_unless" (target);
+            edge() Br "br" (target);
+            edge() BrConst "const32, br" (slot imm32 target);
+            edge() BrCopy "copy, br" (slot slot target);
+            edge_if() BrIfNez "br_if" (target);
+            edge_if() BrIfEqz "br_unless" (target);
             test() BrTable "br_table" (imm32);
-            fixed() BrTarget "br_table.target" (target);
+            test() BrTableMetered "br_table.metered" (imm32);
+            edge() BrTarget "br_table.target" (target);
             fixed() Enter "enter" (slot imm32);
             fixed() Pin "pin" (slot slot slot slot);
             fixed() EnterPin "enter, pin" (slot slot slot slot slot imm32);
             fixed() Unpin "unpin" (slot);
-            fixed() Fuel "fuel" (imm32);
             fixed() Halt "halt" ();
 
             // ---- call
             fixed() Translate "translate" ();
+            fixed() EnterMetered "enter.metered" (imm32);
             fixed() Call "call" (imm32 func);
+            fixed() CallMetered "call.metered" (imm32 func);
             call() CallWith "call with" (slot imm32 imm32 func);
+            call() CallWithMetered "call.metered with" (slot imm32 imm32 func);
             fixed() CallImported "call.imported" (imm32 imm32);
             test() CallIndirect "call_indirect" (imm32 imm32 imm32);
+            test() CallIndirectMetered "call_indirect.metered" (imm32 imm32 imm32);
             fixed() Resume "call.resume" ();
-            fixed() Return "return" ();
+            edge() Return "return" ();
             ret(I) ReturnI32 "return.i32" ();
             ret(I) ReturnI64 "return.i64" ();
             ret(F) ReturnF64 "return.f64" ();
             ret(I) ReturnUnpinI32 "return.unpin.i32" (slot);
             ret(I) ReturnUnpinI64 "return.unpin.i64" (slot);
             ret(F) ReturnUnpinF64 "return.unpin.f64" (slot);
-            fixed() ReturnUnpin "return.unpin" (slot);
-            fixed() ReturnMany "return.many" (slot imm32 imm32);
-            fixed() ReturnCall "return_call" (slot imm32 imm32 imm32 func);
-            fixed() ReturnCallImported "return_call.imported" (slot imm32 imm32 imm32 imm32);
-            test() ReturnCallIndirect "return_call_indirect" (slot imm32 imm32 imm32 imm32 imm32);
+            edge() ReturnUnpin "return.unpin" (slot);
+            edge() ReturnMany "return.many" (slot imm32 imm32);
+            edge() ReturnCall "return_call" (slot imm32 imm32 imm32 func);
+            edge() ReturnCallImported "return_call.imported" (slot imm32 imm32 imm32 imm32);
+            edge_if() ReturnCallIndirect "return_call_indirect" (slot imm32 imm32 imm32 imm32 imm32);
 
             // ---- table
             fixed() RefFunc "ref.func" (imm32);
@@ -382,6 +390,10 @@ macro_rules! instructions {
             fixed() TableFill "table.fill" (slot imm32);
             fixed() TableCopy "table.copy" (slot imm32 imm32);
             fixed() TableInit "table.init" (slot imm32 imm32);
+            fixed() TableGrowMetered "table.grow.metered" (slot imm32);
+            fixed() TableFillMetered "table.fill.metered" (slot imm32);
+            fixed() TableCopyMetered "table.copy.metered" (slot imm32 imm32);
+            fixed() TableInitMetered "table.init.metered" (slot imm32 imm32);
             fixed() ElemDrop "elem.drop" (imm32);
         }
     };

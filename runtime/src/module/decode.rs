@@ -8,7 +8,7 @@ use wasmparser::{ExternalKind, Parser, Payload, SectionLimited, TypeRef, Validat
 use super::{
     ByteRange, Bytes, CodeMap, ExternIndex, ExternKind, Import, ModuleExport, ModuleInner,
     bodies::{Bodies, Checker},
-    segments::{PassiveSegments, SegmentSection, is_plain_data},
+    segments::{PassiveItems, PassiveSegments, SegmentSection, is_plain_data},
 };
 use crate::{
     CompilationMode, Config, Engine, Error, FuncType, GlobalType, HeapType, MemoryType, Mutability,
@@ -315,6 +315,7 @@ impl Parts {
             self.elems
                 .elems(&bytes)
                 .map(|segment| (segment.mode, segment.items)),
+            |items| PassiveItems::new(items, &bytes),
         );
         let passive_data = if self.data_is_plain {
             PassiveSegments::default()
@@ -323,6 +324,7 @@ impl Parts {
                 self.data
                     .data(&bytes)
                     .map(|segment| (segment.mode, segment.bytes)),
+                |range| range,
             )
         };
         let mut exports_by_name: Box<[u32]> = (0..self.exports.len() as u32).collect();

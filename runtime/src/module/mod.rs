@@ -28,7 +28,7 @@ pub(crate) use code::{CodeMap, FuncEntry};
 pub(crate) use decode::{FEATURES, val_type};
 
 use bodies::Checker;
-use segments::{DataSegment, ElemItems, ElemSegment, PassiveSegments, SegmentSection};
+use segments::{DataSegment, ElemSegment, PassiveItems, PassiveSegments, SegmentSection};
 
 /// A decoded and validated module. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ pub(crate) struct ModuleInner {
     start: Option<u32>,
     elems: SegmentSection,
     data: SegmentSection,
-    passive_elems: PassiveSegments<ElemItems>,
+    passive_elems: PassiveSegments<PassiveItems>,
     passive_data: PassiveSegments<ByteRange>,
     name_section: ByteRange,
     pub(crate) code: CodeMap,
@@ -384,7 +384,7 @@ impl ModuleInner {
         self.data.data(&self.bytes)
     }
 
-    pub(crate) fn passive_elems(&self) -> &PassiveSegments<ElemItems> {
+    pub(crate) fn passive_elems(&self) -> &PassiveSegments<PassiveItems> {
         &self.passive_elems
     }
 

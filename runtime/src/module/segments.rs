@@ -65,6 +65,7 @@ impl ElemItems {
         }
     }
 
+    /// Moves past some items.
     fn skip_some(self, cursor: &mut Cursor<'_>, count: u32) {
         for _ in 0..count {
             if self.expressions {
@@ -174,6 +175,55 @@ fn active(cursor: &mut Cursor<'_>, explicit_index: bool) -> Mode {
     Mode::Active { index, offset }
 }
 
+/// Items from one mark to the next.
+const MARK: u32 = 1024;
+
+/// The items of a passive segment. Code reads them from anywhere on, so there are marks to begin at.
+#[derive(Debug)]
+pub(crate) struct PassiveItems {
+    items: ElemItems,
+    /// Where item `MARK` is, item `2 * MARK`, ….
+    marks: Box<[u32]>,
+}
+
+impl PassiveItems {
+    pub(crate) fn new(items: ElemItems, bytes: &[u8]) -> Self {
+        let mut cursor = Cursor::new(bytes, items.position as usize);
+        let marks = (0..items.count / MARK).map(|_| {
+            items.skip_some(&mut cursor, MARK);
+            cursor.position() as u32
+        });
+        Self {
+            marks: marks.collect(),
+            items,
+        }
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.items.count
+    }
+
+    /// Evaluates `len` items from `start`, in order.
+    pub(crate) fn for_each(
+        &self,
+        bytes: &[u8],
+        start: u32,
+        len: u32,
+        environment: &impl Environment,
+        each: impl FnMut(u64),
+    ) {
+        let position = match (start / MARK) as usize {
+            0 => self.items.position,
+            mark => self.marks[mark - 1],
+        };
+        let items = ElemItems {
+            position,
+            ..self.items
+        };
+        items.for_each(bytes, start % MARK, len, environment, each);
+    }
+}
+
 /// The passive segments of a module, by index.
 #[derive(Debug)]
 pub(crate) struct PassiveSegments<S> {
@@ -188,13 +238,13 @@ impl<S> Default for PassiveSegments<S> {
     }
 }
 
-impl<S: Copy> PassiveSegments<S> {
-    /// The passive ones of all segments.
-    pub(crate) fn collect(all: impl Iterator<Item = (Mode, S)>) -> Self {
+impl<S> PassiveSegments<S> {
+    /// The passive ones of all segments, each made of what describes it.
+    pub(crate) fn collect<D>(all: impl Iterator<Item = (Mode, D)>, make: impl Fn(D) -> S) -> Self {
         let passive: Vec<_> = (0..)
             .zip(all)
             .filter(|(_, (mode, _))| *mode == Mode::Passive)
-            .map(|(index, (_, segment))| (index, segment))
+            .map(|(index, (_, segment))| (index, make(segment)))
             .collect();
         Self {
             segments: passive.into(),
@@ -206,11 +256,11 @@ impl<S: Copy> PassiveSegments<S> {
     }
 
     /// The passive segment with this index among all segments, and its number among passive ones.
-    pub(crate) fn get(&self, index: u32) -> Option<(usize, S)> {
+    pub(crate) fn get(&self, index: u32) -> Option<(usize, &S)> {
         let number = self
             .segments
             .binary_search_by_key(&index, |(index, _)| *index)
             .ok()?;
-        Some((number, self.segments[number].1))
+        Some((number, &self.segments[number].1))
     }
 }

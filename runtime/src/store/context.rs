@@ -120,6 +120,19 @@ impl<T> Store<T> {
     pub fn get_fuel(&self) -> Result<u64> {
         self.as_context().get_fuel()
     }
+
+    /// Sets the deadline to so many epochs after the engine's present one
+    /// ([`Engine::increment_epoch`]). When it has come, code of this store does not go on: it traps with
+    /// [`Trap::Interrupt`](crate::Trap::Interrupt), or is suspended if it was called by
+    /// [`Func::call_resumable`](crate::Func::call_resumable). A new store's deadline is the epoch at which it
+    /// was made.
+    ///
+    /// On 32-bit targets the deadline is at most 2,147,483,647 epochs away. It does nothing if
+    /// [`Config::epoch_interruption`](crate::Config::epoch_interruption) is off.
+    pub fn set_epoch_deadline(&mut self, ticks_beyond_current: u64) {
+        self.as_context_mut()
+            .set_epoch_deadline(ticks_beyond_current);
+    }
 }
 
 impl<T> Drop for Store<T> {
@@ -209,6 +222,11 @@ impl<'a, T> StoreContextMut<'a, T> {
     /// As [`Store::set_fuel`].
     pub fn get_fuel(&self) -> Result<u64> {
         self.inner().fuel()
+    }
+
+    /// See [`Store::set_epoch_deadline`].
+    pub fn set_epoch_deadline(&mut self, ticks_beyond_current: u64) {
+        self.inner_mut().ctx.set_deadline(ticks_beyond_current);
     }
 
     /// A borrow of the store that a host function is called with.

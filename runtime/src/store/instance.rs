@@ -297,7 +297,7 @@ impl Environment for InstanceObj {
     }
 }
 
-/// `table.init`.
+/// `table.init`: checks `len` elements, and writes the first `count` of them.
 ///
 /// # Safety
 /// `instance` is valid, the indices are of its module, and nobody holds references to its tables.
@@ -305,9 +305,8 @@ pub(crate) unsafe fn table_init(
     instance: *mut InstanceObj,
     table: u32,
     elem: u32,
-    dst: u64,
-    src: u64,
-    len: u64,
+    [dst, src, len]: [u64; 3],
+    count: u64,
 ) -> Result<(), Trap> {
     // SAFETY: the caller promises that the instance is valid; its lists do not change here.
     let instance = unsafe { &*instance };
@@ -317,14 +316,14 @@ pub(crate) unsafe fn table_init(
     let items = passive
         .filter(|(number, _)| !is_set(&instance.dropped_elems, *number))
         .map(|found| found.1);
-    let count = items.map_or(0, |items| items.count);
+    let bound = items.map_or(0, |items| items.count());
     // SAFETY: the caller promises that the table is not borrowed.
     let table = unsafe { &mut *instance.tables[table as usize] };
-    let source = checked_range(src, len, count as usize).ok_or(Trap::TableOutOfBounds)?;
+    let source = checked_range(src, len, bound as usize).ok_or(Trap::TableOutOfBounds)?;
     let mut elements = table.range(dst, len)?.iter_mut();
     if let Some(items) = items {
-        let (start, len) = (source.start as u32, source.len() as u32);
-        items.for_each(module.bytes(), start, len, instance, |item| {
+        let (start, count) = (source.start as u32, count.min(len) as u32);
+        items.for_each(module.bytes(), start, count, instance, |item| {
             if let Some(element) = elements.next() {
                 *element = item;
             }
@@ -370,16 +369,15 @@ pub(crate) unsafe fn elem_drop(instance: *mut InstanceObj, elem: u32) {
     }
 }
 
-/// `memory.init` of memory 0.
+/// `memory.init` of memory 0: checks `len` bytes, and writes the first `count` of them.
 ///
 /// # Safety
 /// `instance` is valid, the index is of its module, and nobody holds references to its memories.
 pub(crate) unsafe fn memory_init(
     instance: *mut InstanceObj,
     data: u32,
-    dst: u64,
-    src: u64,
-    len: u64,
+    [dst, src, len]: [u64; 3],
+    count: u64,
 ) -> Result<(), Trap> {
     // SAFETY: the caller promises that the instance is valid; its lists do not change here.
     let instance = unsafe { &*instance };
@@ -391,7 +389,9 @@ pub(crate) unsafe fn memory_init(
     // SAFETY: the caller promises that the memory is not borrowed.
     let memory = unsafe { &mut *instance.memories[0] };
     let source = checked_range(src, len, bytes.len()).ok_or(Trap::MemoryOutOfBounds)?;
-    memory.range(dst, len)?.copy_from_slice(&bytes[source]);
+    let (target, source) = (memory.range(dst, len)?, &bytes[source]);
+    let count = count.min(len) as usize;
+    target[..count].copy_from_slice(&source[..count]);
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct StoreInner {
 impl StoreInner {
     fn new(engine: &Engine) -> Self {
         Self {
-            ctx: Ctx::new(engine.config()).for_target(engine.target()),
+            ctx: Ctx::new(engine.config(), engine.meter()).for_target(engine.target()),
             id: StoreId(engine.new_store_id()),
             engine: engine.clone(),
             limits: StoreLimits::default(),
@@ -66,7 +66,7 @@ impl StoreInner {
         &self.limits
     }
 
-    fn check_metering(&self) -> Result<()> {
+    fn check_fuel(&self) -> Result<()> {
         if !self.engine.config().consume_fuel {
             bail!("fuel is not used by this engine: turn it on with Config::consume_fuel");
         }
@@ -74,13 +74,13 @@ impl StoreInner {
     }
 
     fn fuel(&self) -> Result<u64> {
-        self.check_metering()?;
-        Ok(self.ctx.fuel)
+        self.check_fuel()?;
+        Ok(self.ctx.fuel())
     }
 
     fn set_fuel(&mut self, fuel: u64) -> Result<()> {
-        self.check_metering()?;
-        self.ctx.fuel = fuel;
+        self.check_fuel()?;
+        self.ctx.set_fuel(fuel);
         Ok(())
     }
 

@@ -49,6 +49,9 @@ pub(crate) struct TableObj {
     pub(crate) len: usize,
     /// Elements allocated, at least `len`.
     capacity: usize,
+    /// The elements from `len` to here are `filler`: growth has prepared them.
+    filled: usize,
+    filler: u64,
     /// Most elements it may have: its type's maximum and the store's limit, whichever is less.
     pub(crate) limit: u64,
     element_type: RefType,
@@ -73,6 +76,8 @@ impl TableObj {
             elements: ptr::dangling_mut(),
             len: 0,
             capacity: 0,
+            filled: 0,
+            filler: 0,
             limit,
             element_type: *ty.element(),
             maximum: ty.maximum(),
@@ -109,22 +114,52 @@ impl TableObj {
     /// Adds `delta` elements `init`. Returns the length before, or nothing if that is beyond the limit or
     /// there is no memory.
     pub(crate) fn grow(&mut self, delta: u64, init: u64) -> Option<u64> {
-        let old = self.len;
-        let new = (old as u64)
+        self.prepare_growth(delta, init)?;
+        let new = self.len + delta as usize;
+        self.fill_to(new);
+        Some(self.finish_growth(new))
+    }
+
+    /// Makes room for `delta` more elements `init`. Returns how many of them are to be written yet, by
+    /// [`fill_to`](Self::fill_to) before [`finish_growth`](Self::finish_growth); nothing if `grow` would
+    /// fail. Nobody sees a difference until the growth is finished.
+    pub(crate) fn prepare_growth(&mut self, delta: u64, init: u64) -> Option<usize> {
+        let new = (self.len as u64)
             .checked_add(delta)
             .filter(|&new| new <= self.limit)?;
         let new = usize::try_from(new).ok()?;
-        let mut zeroed = false;
         if new > self.capacity {
-            zeroed = self.capacity == 0;
+            let first = self.capacity == 0;
             self.reserve(new)?;
+            if first {
+                (self.filled, self.filler) = (self.capacity, 0);
+            }
         }
-        self.len = new;
-        if init != 0 || !zeroed {
-            // SAFETY: `reserve` has allocated at least `new` elements.
-            (old..new).for_each(|i| unsafe { self.elements.add(i).write(init) });
+        if self.filler != init || self.filled < self.len {
+            (self.filled, self.filler) = (self.len, init);
         }
-        Some(old as u64)
+        Some(new.saturating_sub(self.filled))
+    }
+
+    /// Writes elements up to `end`, which is within what growth has made room for.
+    pub(crate) fn fill_to(&mut self, end: usize) {
+        debug_assert!(end <= self.capacity);
+        for i in self.filled..end {
+            // SAFETY: as many elements are allocated.
+            unsafe { self.elements.add(i).write(self.filler) };
+        }
+        self.filled = self.filled.max(end);
+    }
+
+    /// Where [`fill_to`](Self::fill_to) would begin.
+    pub(crate) fn filled(&self) -> usize {
+        self.filled
+    }
+
+    /// Makes the elements before `new` visible, all of which have been written. Returns the length before.
+    pub(crate) fn finish_growth(&mut self, new: usize) -> u64 {
+        debug_assert!(new <= self.filled.max(self.len));
+        core::mem::replace(&mut self.len, new) as u64
     }
 
     /// Allocates at least `least` elements, and room for growth if there is some already. The first

@@ -23,7 +23,7 @@ pub(super) enum Test {
 
 impl<'m> Translator<'_, 'm> {
     /// The open block that a branch with this depth leads to.
-    fn control(&self, depth: u32) -> Control<'m> {
+    pub(super) fn control(&self, depth: u32) -> Control<'m> {
         self.controls[self.controls.len() - 1 - depth as usize]
     }
 
@@ -163,6 +163,7 @@ impl<'m> Translator<'_, 'm> {
         // too, but not as an entry.
         self.spill_all()?;
         let over = self.encoder.label();
+        self.free_edge();
         self.branch_if(test, false, over)?;
         taken(self)?;
         self.acc_lost();

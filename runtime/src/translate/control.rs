@@ -18,8 +18,8 @@ use crate::{
 /// The parameters and results of a block.
 #[derive(Copy, Clone)]
 pub(super) struct Signature<'m> {
-    params: &'m [ValType],
-    results: &'m [ValType],
+    pub(super) params: &'m [ValType],
+    pub(super) results: &'m [ValType],
 }
 
 #[derive(Copy, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ const SINGLE: [ValType; 6] = [
 ];
 
 impl<'m> Translator<'_, 'm> {
-    fn signature(&self, ty: BlockType) -> Signature<'m> {
+    pub(super) fn signature(&self, ty: BlockType) -> Signature<'m> {
         match ty {
             BlockType::Empty => Signature {
                 params: &[],
@@ -121,6 +121,7 @@ impl<'m> Translator<'_, 'm> {
 
     /// Starts the function: its body is a block with its results.
     pub(super) fn begin_function(&mut self) {
+        self.begin_meter();
         self.append_enter();
         self.append_pin();
         let signature = Signature {
@@ -128,29 +129,6 @@ impl<'m> Translator<'_, 'm> {
             results: self.ty.result_slice(),
         };
         self.open(Kind::Function, signature);
-        self.charge();
-    }
-
-    pub(super) fn is_metered(&self) -> bool {
-        self.module.engine().config().consume_fuel
-    }
-
-    /// With metering, starts counting operators anew.
-    fn charge(&mut self) {
-        if self.is_metered() {
-            self.settle_fuel();
-            self.append(Inst::new(Family::Fuel.fixed()));
-            let position = self.last.map_or(0, |last| last.position);
-            self.fuel = Some((position, 1));
-        }
-    }
-
-    /// Writes the count of operators into the instruction that charges for them.
-    fn settle_fuel(&mut self) {
-        if let Some((position, count)) = self.fuel {
-            self.encoder
-                .patch_imm32(position, Family::Fuel.fixed(), count);
-        }
     }
 
     pub(super) fn block(&mut self, ty: BlockType) -> Step {
@@ -188,7 +166,6 @@ impl<'m> Translator<'_, 'm> {
         if self.reachable {
             let label = self.controls.last().expect("just opened").label;
             self.bind(label);
-            self.charge();
             self.begin_loop();
         }
         Ok(())
@@ -275,6 +252,7 @@ impl<'m> Translator<'_, 'm> {
 
     fn end_function(&mut self) -> Step {
         let control = *self.controls.last().expect("the function's block");
+        self.finish_meter();
         if self.reachable {
             self.append_return()?;
         }
@@ -285,7 +263,6 @@ impl<'m> Translator<'_, 'm> {
             self.bind(control.label);
             self.append_leave();
         }
-        self.settle_fuel();
         self.settle_last();
         self.controls.pop();
         Ok(())

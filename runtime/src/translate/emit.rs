@@ -148,6 +148,7 @@ impl Translator<'_, '_> {
     }
 
     fn append_raw(&mut self, inst: Inst) {
+        let inst = self.metered(inst);
         let position = self.encoder.position();
         self.encoder.emit(&inst);
         self.scratch = 0;
@@ -202,7 +203,8 @@ impl Translator<'_, '_> {
     /// Binds a label here. Nothing is known of the accumulators then.
     pub(super) fn bind(&mut self, label: Label) {
         self.settle_last();
-        self.encoder.bind(label);
+        let position = self.meter_position();
+        self.encoder.bind(label, position);
         self.last = None;
         self.forget_accs();
     }

@@ -14,7 +14,15 @@ use super::{
 use crate::ir::{Family, Inst, Label, Operand as Class};
 
 /// The first instruction of a loop.
-pub(super) enum Head {
+pub(super) struct Head {
+    does: Does,
+    /// What the meter says of the operators that it stands for.
+    cost: u32,
+}
+
+/// What the first instruction of a loop does.
+#[derive(Copy, Clone)]
+enum Does {
     /// A test that leads to its target; the label is behind it.
     Test(Inst, Label),
     /// A `br_table` on the local whose slot is there; its labels are these of `Translator::tables`, the default last.
@@ -24,9 +32,9 @@ pub(super) enum Head {
 impl Translator<'_, '_> {
     /// Notes that a loop begins here: its label has just been bound.
     pub(super) fn begin_loop(&mut self) {
-        // A charge that comes with a branch would be left out.
-        if self.fusion && !self.window && !self.is_metered() {
+        if self.fusion && !self.window {
             self.loop_start = self.encoder.position();
+            self.loop_position = self.meter_position();
         }
     }
 
@@ -35,9 +43,10 @@ impl Translator<'_, '_> {
         self.loop_start == self.encoder.position() && self.last.is_none()
     }
 
-    fn note_head(&mut self, head: Head) {
+    fn note_head(&mut self, does: Does) {
         let at = self.heads.len() as u32;
-        self.heads.push(head);
+        let cost = self.meter_position() - self.loop_position;
+        self.heads.push(Head { does, cost });
         // The loop is the innermost one that is open.
         let control = self.controls.iter_mut().rev();
         if let Some(control) = control
@@ -57,7 +66,7 @@ impl Translator<'_, '_> {
         if first {
             let behind = self.encoder.label();
             self.bind(behind);
-            self.note_head(Head::Test(inst, behind));
+            self.note_head(Does::Test(inst, behind));
         }
     }
 
@@ -69,14 +78,23 @@ impl Translator<'_, '_> {
     /// Notes a `br_table` on the local in `slot`.
     pub(super) fn end_table(&mut self, slot: i16, first: usize) {
         let len = self.tables.len() - first;
-        self.note_head(Head::Table { slot, first, len });
+        self.note_head(Does::Table { slot, first, len });
     }
 
     /// Branches back to a loop that begins with what `heads` has at `head`. `false` if nothing is gained.
     pub(super) fn br_to_head(&mut self, head: u32) -> bool {
         match self.heads.get(head as usize) {
             None => false,
-            Some(&Head::Table { slot, first, len }) => {
+            Some(head) => {
+                let (does, cost) = (head.does, head.cost);
+                self.from_further_on(cost, |this| this.br_as_head(does))
+            }
+        }
+    }
+
+    fn br_as_head(&mut self, does: Does) -> bool {
+        match does {
+            Does::Table { slot, first, len } => {
                 let Some(last) = self.last.map(|last| last.inst) else {
                     return false;
                 };
@@ -95,7 +113,7 @@ impl Translator<'_, '_> {
                 self.append_br(label);
                 true
             }
-            Some(&Head::Test(inst, behind)) => {
+            Does::Test(inst, behind) => {
                 let exit = inst.target;
                 let family = match inst.op.family() {
                     Family::BrIfNez => Family::BrIfEqz,

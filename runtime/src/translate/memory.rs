@@ -271,6 +271,10 @@ impl Translator<'_, '_> {
         inst.slots[0] = base;
         inst.imm32[..imms.len()].copy_from_slice(imms);
         self.append(inst);
+        for i in 0..count as i32 {
+            // Bulk instructions that are metered note there what is left.
+            self.wrote_slot(first + 8 * i);
+        }
         if let Some(ty) = result {
             // Its only form leaves the result in the accumulator.
             self.producers[Bank::of(ty) as usize] = None;

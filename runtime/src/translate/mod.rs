@@ -15,6 +15,7 @@
 //! - `heads`: what loops begin with, for the branches back to them
 //! - `pair`: two operations in one instruction
 //! - `scan`, `pin`: which locals are worth a register of their own
+//! - `meter`: what edges are charged with
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
 //! - `visit`: from Wasm's operators to these
 
@@ -24,6 +25,7 @@ mod control;
 mod emit;
 mod heads;
 mod memory;
+mod meter;
 mod numeric;
 mod pair;
 mod pin;
@@ -47,6 +49,7 @@ use crate::{
 use control::Control;
 use emit::Last;
 use heads::Head;
+use meter::Meter;
 use stack::{AccState, Entry, NONE};
 
 /// For each instruction, in order: its offset in the code, and the offset of its operator in the module.
@@ -145,6 +148,8 @@ struct Translator<'a, 'm> {
     controls: Vec<'a, Control<'m>>,
     /// Where the innermost loop begins, until its first instruction is known.
     loop_start: u32,
+    /// The meter's position there.
+    loop_position: u32,
     heads: Vec<'a, Head>,
     /// Labels of the `br_table`s among them; none for those that need values moved.
     tables: Vec<'a, Option<Label>>,
@@ -167,8 +172,7 @@ struct Translator<'a, 'm> {
     pins: [Option<i32>; 3],
     /// If any is: the first of three slots for what the caller had pinned.
     saved_pins: Option<i16>,
-    /// With metering: the `Fuel` instruction that the operators now count for.
-    fuel: Option<(u32, u32)>,
+    meter: Option<Meter>,
 }
 
 impl<'a, 'm> Translator<'a, 'm> {
@@ -203,6 +207,7 @@ impl<'a, 'm> Translator<'a, 'm> {
             settled: 0,
             controls: Vec::new_in(arena),
             loop_start: NONE,
+            loop_position: 0,
             heads: Vec::new_in(arena),
             tables: Vec::new_in(arena),
             acc: [AccState::Empty; 3],
@@ -217,7 +222,7 @@ impl<'a, 'm> Translator<'a, 'm> {
             fusion: module.engine().config().fusion,
             pins: [None; 3],
             saved_pins: None,
-            fuel: None,
+            meter: None,
         }
     }
 

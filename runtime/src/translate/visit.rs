@@ -39,9 +39,7 @@ macro_rules! numeric {
 impl Translator<'_, '_> {
     /// Translates one operator.
     pub(super) fn visit(&mut self, operator: &Operator<'_>) -> Step {
-        if let Some((_, count)) = &mut self.fuel {
-            *count += u32::from(self.reachable);
-        }
+        self.count_operator(operator);
         match operator {
             Operator::Block { blockty } => return self.block(*blockty),
             Operator::Loop { blockty } => return self.loop_(*blockty),
