@@ -14,7 +14,7 @@ cargo build --quiet --release -p teff-cli
 objdump --disassemble --demangle --no-show-raw-insn "${CARGO_TARGET_DIR:-target}/release/teff" | awk '
     BEGIN {
         leaves = "Halt|Resume|Translate|Probe"
-        bulk = "(Memory|Table)(Copy|Fill|Grow|Init)|DataDrop|ElemDrop"
+        bulk = "(Memory|Table)(Copy|Fill|Grow|Init)(Metered)?|DataDrop|ElemDrop"
         allowed = "::(" leaves "|" bulk ")>*$"
         moves = "Return(Many|Call|CallImported|CallIndirect)[>,]"
         # Compact code needs registers more: its functions and handlers are found by numbers.

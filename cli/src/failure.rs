@@ -16,6 +16,9 @@ const FAILED: i32 = 1;
 /// Exit status of a guest that took too long: that of `timeout`.
 pub(crate) const TIMED_OUT: i32 = 124;
 
+/// Exit status of a guest that took too long: that of `timeout`.
+pub(crate) const TIMED_OUT: i32 = 124;
+
 /// Why the program ends.
 #[derive(Debug)]
 pub(crate) enum Failure {

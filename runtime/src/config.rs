@@ -149,7 +149,7 @@ impl Config {
     /// store: see [`Engine::increment_epoch`](crate::Engine::increment_epoch) and
     /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). Off by default, and free when off.
     ///
-    /// The epoch is looked at after every 16,384 operators or so, in bulk instructions after every 64 KiB,
+    /// The epoch is looked at after every 8,000 operators or so, in bulk instructions after every 64 KiB,
     /// and when a host function returns. A host function itself is not interrupted.
     pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
         self.epoch_interruption = enable;

@@ -110,13 +110,27 @@ fn default() -> Options {
 }
 
 #[test]
-fn embedded_metered() {
-    for options in [THREADED, LOOP] {
-        check_embedded(&Options {
-            metered: true,
-            ..options
-        });
-    }
+fn embedded_metered_threaded() {
+    check_embedded(&Options {
+        metered: true,
+        ..THREADED
+    });
+}
+
+#[test]
+fn embedded_metered_compact() {
+    check_embedded(&Options {
+        metered: true,
+        ..COMPACT
+    });
+}
+
+#[test]
+fn embedded_metered_loop() {
+    check_embedded(&Options {
+        metered: true,
+        ..LOOP
+    });
 }
 
 #[test]

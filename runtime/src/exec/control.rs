@@ -204,6 +204,7 @@ impl<const EXIT: usize> Instr for Leave<EXIT> {
 }
 
 pub(super) type TakeTrap = Leave<{ Exit::Trap as usize }>;
+pub(super) type TakeStop = Leave<{ Exit::Stop as usize }>;
 
 /// Leaves for a call, with `ip` behind the present instruction, which is `O`.
 pub(super) struct TakeCall<O>(PhantomData<O>);

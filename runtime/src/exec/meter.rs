@@ -24,11 +24,11 @@ use super::{
 use crate::{Trap, ir::Format};
 
 /// What the budget is filled up to: about so many operators run between two looks at the epoch.
-const PORTION: isize = 1 << 14;
+const PORTION: isize = 1 << 13;
 
 /// Where a function is entered, the budget must be less than this; operators that were paid ahead and
 /// skipped may take it so far. A power of two, which more machines can compare with at once.
-pub(super) const LIMIT: usize = 1 << 17;
+pub(super) const LIMIT: usize = 1 << 15;
 
 /// Whether a form is metered.
 pub(super) trait Charge: 'static {
