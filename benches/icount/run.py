@@ -220,9 +220,8 @@ def print_functions(processor, engine, programs, top):
         print(f"{program} on {processor.name}: {total} instructions of {engine}")
         for name, count in instructions.most_common(top):
             each = f"{count / calls[name]:8.1f}" if calls[name] else "       -"
-            # The crates of handlers repeat the same paths.
-            name = re.sub(r"\b(?:\w+::)+(\w+)", r"\1", name)
-            print(f"{count / total:6.1%} {each} {calls[name]:>11}  {name}")
+            short = re.sub(r"\b(?:\w+::)+(\w+)", r"\1", name)
+            print(f"{count / total:6.1%} {each} {calls[name]:>11}  {short}")
 
 
 def main():
