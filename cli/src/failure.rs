@@ -13,8 +13,6 @@ const TRAPPED: i32 = 134;
 
 /// Exit status when teff cannot do what it is asked.
 const FAILED: i32 = 1;
-/// Exit status of a guest that took too long: that of `timeout`.
-pub(crate) const TIMED_OUT: i32 = 124;
 
 /// Exit status of a guest that took too long: that of `timeout`.
 pub(crate) const TIMED_OUT: i32 = 124;

@@ -220,5 +220,4 @@ impl<O: Instr> Instr for TakeCall<O> {
     }
 }
 
-pub(super) type TakeStop = Leave<{ Exit::Stop as usize }>;
 pub(super) type TakeTailCall = Leave<{ Exit::TailCall as usize }>;
