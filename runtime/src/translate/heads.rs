@@ -87,7 +87,7 @@ impl Translator<'_, '_> {
             None => false,
             Some(head) => {
                 let (does, cost) = (head.does, head.cost);
-                self.from_further_on(cost, |this| this.br_as_head(does))
+                self.with_edges_further_on(cost, |this| this.br_as_head(does))
             }
         }
     }

@@ -65,7 +65,7 @@ impl Translator<'_, '_> {
 
     /// Has `append` write edges as if they came from a place so much further on: they do the work of
     /// operators there too.
-    pub(super) fn from_further_on<R>(
+    pub(super) fn with_edges_further_on<R>(
         &mut self,
         cost: u32,
         append: impl FnOnce(&mut Self) -> R,
