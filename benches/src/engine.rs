@@ -19,6 +19,8 @@ use crate::programs::{Program, Size};
 pub(crate) enum EngineKind {
     /// teff with its defaults: the reference of the ratios
     Teff,
+    /// teff with fuel and epochs: it can be limited, resumed and interrupted
+    TeffMetered,
     /// teff with its other backend, a loop
     TeffLoop,
     /// The interpreter of Silverfir-nano (sf-nano-core)
@@ -81,6 +83,7 @@ impl EngineKind {
     fn kind(self) -> Kind {
         match self {
             Self::Teff => Kind::Here(Backend::Threaded),
+            Self::TeffMetered => Kind::Here(Backend::Threaded),
             Self::TeffLoop => Kind::Here(Backend::Loop),
             Self::Silverfir => Kind::Peer("silverfir", &[]),
             Self::Wasmi => Kind::Peer("wasmi", &[]),
@@ -99,7 +102,11 @@ impl EngineKind {
             return None;
         };
         let mut config = Config::new();
-        config.backend(backend);
+        let metered = self == Self::TeffMetered;
+        config
+            .backend(backend)
+            .consume_fuel(metered)
+            .epoch_interruption(metered);
         Some(config)
     }
 
@@ -134,6 +141,7 @@ impl fmt::Display for EngineKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Teff => "teff",
+            Self::TeffMetered => "teff (metered)",
             Self::TeffLoop => "teff (loop)",
             Self::Silverfir => "Silverfir-nano",
             Self::Wasmi => "wasmi",

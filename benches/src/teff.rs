@@ -19,6 +19,10 @@ pub(crate) fn run(config: &Config, bytes: Vec<u8>, module: &Path, args: &[&str])
         .args(args)
         .build();
     let mut store = Store::new(&engine, wasi);
+    // More than any program here uses; an error if the engine does not meter.
+    if store.set_fuel(u64::MAX >> 1).is_ok() {
+        store.set_epoch_deadline(1);
+    }
     let mut linker = Linker::new(&engine);
     teff_wasi::add_to_linker(&mut linker, |wasi: &mut WasiCtx| wasi)?;
     let instance = linker.instantiate(&mut store, &module)?;
