@@ -1,4 +1,4 @@
-//! Modules: loading (decoding and validating) in bytes a second, instances, and first calls.
+//! Modules: loading (decoding, validating, translating) in bytes a second, instances, and first calls.
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use teff_runtime::{Engine, Linker, Module, Store};
+use teff_runtime::{CompilationMode, Config, Engine, Linker, Module, Store};
 use teff_wasi::{WasiCtx, WasiCtxBuilder};
 
 /// Small, middling, large: of C, Rust and Go.
@@ -18,17 +18,26 @@ fn read(name: &str) -> &'static [u8] {
     bytes.leak()
 }
 
+/// On one thread: validated only, validated and translated, and neither.
 fn load(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("load");
-    let engine = Engine::default();
-    for name in MODULES {
-        let bytes = read(name);
-        group.throughput(Throughput::Bytes(bytes.len() as u64));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| Module::from_static(&engine, bytes).expect("a valid module"));
-        });
+    for (name, mode) in [
+        ("load", CompilationMode::LazyTranslation),
+        ("load, eager", CompilationMode::Eager),
+        ("load, lazy", CompilationMode::Lazy),
+    ] {
+        let mut group = criterion.benchmark_group(name);
+        let mut config = Config::new();
+        config.compilation_mode(mode).compilation_threads(1);
+        let engine = Engine::new(&config).expect("an engine");
+        for name in MODULES {
+            let bytes = read(name);
+            group.throughput(Throughput::Bytes(bytes.len() as u64));
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| Module::from_static(&engine, bytes).expect("a valid module"));
+            });
+        }
+        group.finish();
     }
-    group.finish();
 }
 
 fn instantiate(criterion: &mut Criterion) {

@@ -19,7 +19,7 @@ use crate::programs::{Program, Size};
 pub(crate) enum EngineKind {
     /// teff with its defaults: the reference of the ratios
     Teff,
-    /// teff with fuel and epochs: it can be limited, resumed and interrupted
+    /// teff that counts fuel and can be interrupted, as a host of many programs runs it
     TeffMetered,
     /// teff with its other backend, a loop
     TeffLoop,
@@ -45,7 +45,7 @@ pub(crate) enum EngineKind {
 /// What runs the programs of an engine.
 enum Kind {
     /// teff, in a process of this program.
-    Here(Backend),
+    Here { backend: Backend, metered: bool },
     /// A command in `peers/`, with options that come first.
     Peer(&'static str, &'static [&'static str]),
     /// Programs of their own.
@@ -65,10 +65,10 @@ impl EngineKind {
     /// Whether this build can run it.
     pub(crate) fn check(self) -> Result<(), String> {
         match self.kind() {
-            Kind::Here(backend) if !Config::BACKENDS.contains(&backend) => {
+            Kind::Here { backend, .. } if !Config::BACKENDS.contains(&backend) => {
                 Err(format!("{self} is not in this build of teff"))
             }
-            Kind::Here(_) => Ok(()),
+            Kind::Here { .. } => Ok(()),
             _ if cfg!(feature = "peers") => Ok(()),
             _ => Err(format!("{self} needs a build with `--features peers`")),
         }
@@ -82,9 +82,18 @@ impl EngineKind {
 
     fn kind(self) -> Kind {
         match self {
-            Self::Teff => Kind::Here(Backend::Threaded),
-            Self::TeffMetered => Kind::Here(Backend::Threaded),
-            Self::TeffLoop => Kind::Here(Backend::Loop),
+            Self::Teff => Kind::Here {
+                backend: Backend::Threaded,
+                metered: false,
+            },
+            Self::TeffMetered => Kind::Here {
+                backend: Backend::Threaded,
+                metered: true,
+            },
+            Self::TeffLoop => Kind::Here {
+                backend: Backend::Loop,
+                metered: false,
+            },
             Self::Silverfir => Kind::Peer("silverfir", &[]),
             Self::Wasmi => Kind::Peer("wasmi", &[]),
             Self::Stitch => Kind::Peer("stitch", &[]),
@@ -96,13 +105,17 @@ impl EngineKind {
         }
     }
 
+    /// Whether it is teff counting fuel and looking for interruptions.
+    pub(crate) fn is_metered(self) -> bool {
+        matches!(self.kind(), Kind::Here { metered: true, .. })
+    }
+
     /// How teff is configured; nothing for another engine.
     pub(crate) fn config(self) -> Option<Config> {
-        let Kind::Here(backend) = self.kind() else {
+        let Kind::Here { backend, metered } = self.kind() else {
             return None;
         };
         let mut config = Config::new();
-        let metered = self == Self::TeffMetered;
         config
             .backend(backend)
             .consume_fuel(metered)
@@ -115,7 +128,7 @@ impl EngineKind {
         self.check()?;
         let mut version = None;
         let start = match self.kind() {
-            Kind::Here(_) => Start::Module {
+            Kind::Here { .. } => Start::Module {
                 command: env::current_exe().map_err(|error| error.to_string())?,
                 before: vec!["teff".into(), self.name().into()],
             },
@@ -141,8 +154,8 @@ impl fmt::Display for EngineKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Teff => "teff",
-            Self::TeffMetered => "teff (metered)",
-            Self::TeffLoop => "teff (loop)",
+            Self::TeffMetered => "teff, metered",
+            Self::TeffLoop => "teff, loop",
             Self::Silverfir => "Silverfir-nano",
             Self::Wasmi => "wasmi",
             Self::Stitch => "Stitch",

@@ -83,7 +83,7 @@ enum Command {
         /// Only this module: hello-c, hello-go, gotour or go-test (may be given several times)
         #[arg(long, value_name = "NAME")]
         module: Vec<String>,
-        /// A further row for teff with options of `teff run`, such as `lazy=--compilation lazy` (may be given several times)
+        /// A further row for teff with options of `teff run`, such as `4 threads=--compilation-threads 4` (may be given several times)
         #[arg(long, value_name = "LABEL=OPTIONS", value_parser = variant)]
         variant: Vec<(String, Vec<String>)>,
         /// How often each is run (large modules less often)
@@ -257,7 +257,7 @@ fn here(
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let bytes = programs::read(module)?;
     match memory {
-        None => teff::run(&config, bytes, module, &args),
+        None => teff::run(&config, engine.is_metered(), bytes, module, &args),
         Some(eager) => teff::memory(config, bytes, eager),
     }
     .map_err(|error| format!("{error:?}"))

@@ -105,8 +105,14 @@ fn starters(plan: &Plan) -> Result<Vec<Starter>, String> {
             continue;
         }
         let teff = build::teff_command()?;
-        let defaults = ("teff".to_owned(), Vec::new());
-        for (label, options) in std::iter::once(&defaults).chain(&plan.variants) {
+        let always = [
+            ("teff".to_owned(), Vec::new()),
+            (
+                "teff, validated lazily".to_owned(),
+                vec!["--compilation-mode".to_owned(), "lazy".to_owned()],
+            ),
+        ];
+        for (label, options) in always.iter().chain(&plan.variants) {
             let (teff, options) = (teff.clone(), options.clone());
             starters.push(Starter {
                 label: label.clone(),

@@ -2,13 +2,19 @@
 
 use std::path::Path;
 
-use teff_runtime::{Config, Engine, Error, Linker, Module, Result, Store};
+use teff_runtime::{CompilationMode, Config, Engine, Error, Linker, Module, Result, Store};
 use teff_wasi::{I32Exit, WasiCtx, WasiCtxBuilder};
 
 use crate::stages;
 
 /// Runs a WASI command with its output on stdout.
-pub(crate) fn run(config: &Config, bytes: Vec<u8>, module: &Path, args: &[&str]) -> Result<()> {
+pub(crate) fn run(
+    config: &Config,
+    metered: bool,
+    bytes: Vec<u8>,
+    module: &Path,
+    args: &[&str],
+) -> Result<()> {
     let engine = Engine::new(config)?;
     // They are kept for good, so nothing is copied, as with the mapped files of `teff run`.
     let module_name = module.to_string_lossy().into_owned();
@@ -19,8 +25,8 @@ pub(crate) fn run(config: &Config, bytes: Vec<u8>, module: &Path, args: &[&str])
         .args(args)
         .build();
     let mut store = Store::new(&engine, wasi);
-    // More than any program here uses; an error if the engine does not meter.
-    if store.set_fuel(u64::MAX >> 1).is_ok() {
+    if metered {
+        store.set_fuel(u64::MAX)?;
         store.set_epoch_deadline(1);
     }
     let mut linker = Linker::new(&engine);
@@ -39,9 +45,9 @@ fn expect_success(error: Error) -> Result<()> {
 }
 
 /// Loads a module and makes instances, and tells the memory at each stage.
-pub(crate) fn memory(config: Config, bytes: Vec<u8>, eager: bool) -> Result<()> {
+pub(crate) fn memory(mut config: Config, bytes: Vec<u8>, eager: bool) -> Result<()> {
     if eager {
-        return Err(Error::msg("teff only translates what is called"));
+        config.compilation_mode(CompilationMode::Eager);
     }
     let engine = Engine::new(&config)?;
     let mut linker = Linker::new(&engine);
