@@ -18,7 +18,7 @@ objdump --disassemble --demangle --no-show-raw-insn "${CARGO_TARGET_DIR:-target}
         allowed = "::(" leaves "|" bulk ")>*$"
         moves = "Return(Many|Call|CallImported|CallIndirect)[>,]"
         # Compact code needs registers more: its functions and handlers are found by numbers.
-        moves = moves "|backend::Compact,.*(Call|CallWith|CallIndirect|ReturnUnpin[IF0-9]*)[>,]"
+        moves = moves "|backend::Compact,.*(Call|CallWith|CallIndirect)(Metered)?[>,]|backend::Compact,.*ReturnUnpin[IF0-9]*[>,]"
     }
     /^[0-9a-f]+ <.*>:$/ {
         name = $0
