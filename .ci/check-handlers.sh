@@ -17,8 +17,10 @@ objdump --disassemble --demangle --no-show-raw-insn "${CARGO_TARGET_DIR:-target}
         bulk = "(Memory|Table)(Copy|Fill|Grow|Init)(Metered)?|DataDrop|ElemDrop"
         allowed = "::(" leaves "|" bulk ")>*$"
         moves = "Return(Many|Call|CallImported|CallIndirect)[>,]"
-        # Compact code needs registers more: its functions and handlers are found by numbers.
-        moves = moves "|backend::Compact,.*(Call|CallWith|CallIndirect)(Metered)?[>,]|backend::Compact,.*ReturnUnpin[IF0-9]*[>,]"
+        # Metered calls need a register more, for the charge; and compact code, whose functions and handlers are
+        # found by numbers.
+        moves = moves "|(Call|CallWith|CallIndirect)Metered[>,]"
+        moves = moves "|backend::Compact,.*(Call|CallWith|CallIndirect|ReturnUnpin[IF0-9]*)[>,]"
     }
     /^[0-9a-f]+ <.*>:$/ {
         name = $0
