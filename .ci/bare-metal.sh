@@ -2,6 +2,7 @@
 # Builds the runtime without std, with both backends, for microcontrollers: Cortex-M4F and RISC-V.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+export CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=false
 for target in thumbv7em-none-eabihf riscv32imac-unknown-none-elf; do
     bash .ci/debian-cargo.sh build --quiet --release -p teff-runtime --no-default-features --features threaded,loop \
         --target "$target" -Zbuild-std=core,alloc
