@@ -16,6 +16,7 @@ check() {
     built=$SECONDS
     local programs
     programs=$(realpath "${CARGO_TARGET_DIR:-target}/$target/release")
+    bash .ci/check-handlers.sh "$processor" "$programs/teff"
     # By name, not `--backend all`: a build without the threaded backend must fail here. The loop has one form.
     "$qemu" "$programs/teff-spec-tests" run --backend threaded --form all
     "$qemu" "$programs/teff-spec-tests" run --backend loop --form compact

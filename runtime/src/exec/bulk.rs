@@ -167,17 +167,17 @@ unsafe fn memory_init(ctx: *mut Ctx, operands: Operands, segment: u32) -> Result
     }
 }
 
-/// The old size in pages, or -1.
+/// The old size in pages, or -1; `None` if the meter has stopped it.
 #[inline(never)]
-unsafe fn memory_grow(ctx: *mut Ctx, delta: u32) -> Result<u32, Halt> {
+unsafe fn memory_grow(ctx: *mut Ctx, delta: u32) -> Option<u32> {
     // SAFETY: see above.
     unsafe {
         let memory = &mut *(*(*ctx).instance).memories[0];
         // What fails is free. A memory has no more than 65,536 pages.
         if u64::from(delta) <= memory.limit {
-            pay(ctx, delta * UNITS_A_PAGE)?;
+            pay(ctx, delta * UNITS_A_PAGE).ok()?;
         }
-        Ok(memory.grow(delta.into()).map_or(u32::MAX, |old| old as u32))
+        Some(memory.grow(delta.into()).map_or(u32::MAX, |old| old as u32))
     }
 }
 
@@ -211,7 +211,8 @@ unsafe fn table_fill(ctx: *mut Ctx, operands: Operands, index: u32) -> Result<()
 unsafe fn table_copy(
     ctx: *mut Ctx,
     operands: Operands,
-    [to_table, from_table]: [u32; 2],
+    to_table: u32,
+    from_table: u32,
 ) -> Result<(), Halt> {
     // SAFETY: see above.
     unsafe {
@@ -235,7 +236,8 @@ unsafe fn table_copy(
 unsafe fn table_init(
     ctx: *mut Ctx,
     operands: Operands,
-    [table, segment]: [u32; 2],
+    table: u32,
+    segment: u32,
 ) -> Result<(), Halt> {
     // SAFETY: see above.
     unsafe {
@@ -253,9 +255,9 @@ unsafe fn table_init(
     }
 }
 
-/// The old length, or -1. The table itself remembers what has been written behind its end.
+/// The old length, or -1; `None` if the meter has stopped it. The table itself remembers what has been written behind its end.
 #[inline(never)]
-unsafe fn table_grow(ctx: *mut Ctx, operands: Operands, index: u32) -> Result<u32, Halt> {
+unsafe fn table_grow(ctx: *mut Ctx, operands: Operands, index: u32) -> Option<u32> {
     // SAFETY: see above.
     unsafe {
         let [_, delta] = operands.get();
@@ -263,13 +265,13 @@ unsafe fn table_grow(ctx: *mut Ctx, operands: Operands, index: u32) -> Result<u3
         let table = table(ctx, index);
         loop {
             let Some(left) = table.prepare_growth(delta.into(), value) else {
-                return Ok(u32::MAX);
+                return Some(u32::MAX);
             };
             let count = left.min(ELEMENTS as usize);
             if count == 0 {
-                return Ok(table.finish_growth(table.len + delta as usize) as u32);
+                return Some(table.finish_growth(table.len + delta as usize) as u32);
             }
-            pay(ctx, count as u32 / ELEMENTS_A_UNIT)?;
+            pay(ctx, count as u32 / ELEMENTS_A_UNIT).ok()?;
             table.fill_to(table.filled() + count);
         }
     }
@@ -277,27 +279,27 @@ unsafe fn table_grow(ctx: *mut Ctx, operands: Operands, index: u32) -> Result<u3
 
 /// Goes on, traps or stops.
 macro_rules! next_or_halt {
-    ($m:ident, $op:ty, $done:expr $(, |$value:ident| $put:block)?) => {
+    ($m:ident, $op:ty, $done:expr) => {
         match $done {
-            Ok(next_or_halt!(@ $($value)?)) => {
-                $($put)?
-                $m.next::<$op>()
-            }
+            Ok(()) => $m.next::<$op>(),
             Err(Halt::Trap(trap)) => $m.trap(trap),
             Err(Halt::Stop) => B::cold::<C, TakeStop>($m),
         }
     };
-    (@) => { () };
-    (@ $value:ident) => { $value };
 }
 
+// Handlers pass and receive nothing through memory, not even an array of two: on 32-bit machines its address would
+// leave the handler, which then could not end in a jump.
 fixed_ops! {
     MemoryGrowMetered = |m, Op| {
-        let delta = Operands(m.slot::<Op>(0)).get::<1>()[0];
-        next_or_halt!(m, Op, memory_grow(m.ctx, delta), |old| {
-            m.reload_mem();
-            u32::set_acc(&mut m, old);
-        })
+        match memory_grow(m.ctx, *m.slot::<Op>(0) as u32) {
+            Some(old) => {
+                m.reload_mem();
+                u32::set_acc(&mut m, old);
+                m.next::<Op>()
+            }
+            None => B::cold::<C, TakeStop>(m),
+        }
     }
 
     MemoryFillMetered = |m, Op| {
@@ -315,9 +317,13 @@ fixed_ops! {
 
     TableGrowMetered = |m, Op| {
         let operands = Operands(m.slot::<Op>(0));
-        next_or_halt!(m, Op, table_grow(m.ctx, operands, m.imm32::<Op>(0)), |old| {
-            u32::set_acc(&mut m, old);
-        })
+        match table_grow(m.ctx, operands, m.imm32::<Op>(0)) {
+            Some(old) => {
+                u32::set_acc(&mut m, old);
+                m.next::<Op>()
+            }
+            None => B::cold::<C, TakeStop>(m),
+        }
     }
 
     TableFillMetered = |m, Op| {
@@ -327,11 +333,13 @@ fixed_ops! {
 
     TableCopyMetered = |m, Op| {
         let operands = Operands(m.slot::<Op>(0));
-        next_or_halt!(m, Op, table_copy(m.ctx, operands, [0, 1].map(|n| m.imm32::<Op>(n))))
+        let (to_table, from_table) = (m.imm32::<Op>(0), m.imm32::<Op>(1));
+        next_or_halt!(m, Op, table_copy(m.ctx, operands, to_table, from_table))
     }
 
     TableInitMetered = |m, Op| {
         let operands = Operands(m.slot::<Op>(0));
-        next_or_halt!(m, Op, table_init(m.ctx, operands, [0, 1].map(|n| m.imm32::<Op>(n))))
+        let (table, segment) = (m.imm32::<Op>(0), m.imm32::<Op>(1));
+        next_or_halt!(m, Op, table_init(m.ctx, operands, table, segment))
     }
 }

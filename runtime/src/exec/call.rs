@@ -119,10 +119,11 @@ pub(super) fn fits(sp: *mut u8, bytes: usize, limit: *mut u8) -> bool {
 /// `code` is the first cell of a metered function translated for `C`.
 #[inline(always)]
 unsafe fn metered_entry<C: Class>(code: *const u8) -> (i32, *const u8) {
-    let format = const { Fixed::<EnterMetered>::FORMAT };
+    let charge = const { Fixed::<EnterMetered>::FORMAT.imm32(C::CLASS, 0) };
+    let size = const { Fixed::<EnterMetered>::FORMAT.size(C::CLASS) };
     // SAFETY: the first cell of metered functions is an `EnterMetered`.
-    let units = unsafe { *code.wrapping_add(format.imm32(C::CLASS, 0)).cast::<i32>() };
-    (units, code.wrapping_add(format.size(C::CLASS)))
+    let units = unsafe { *code.wrapping_add(charge).cast::<i32>() };
+    (units, code.wrapping_add(size))
 }
 
 /// Enters `entry` with its frame at `sp`, which lies within the frame of the present instruction, `O`. If it

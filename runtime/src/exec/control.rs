@@ -177,13 +177,13 @@ unsafe fn br_table<O: Instr, K: Charge, B: Backend, C: Class>(
     unsafe {
         let default = m.imm32::<O>(0);
         let index = if index < default { index } else { default } as usize;
-        let format = const { Edge::<BrTarget, K>::FORMAT };
+        let target = const { Edge::<BrTarget, K>::FORMAT.target(C::CLASS) };
         let stride = const { Edge::<BrTarget, K>::FORMAT.size(C::CLASS) };
         let mut entry = m;
         entry.ip =
             m.ip.wrapping_add(const { O::FORMAT.size(C::CLASS) } + index * stride);
         if entry.charge::<Edge<BrTarget, K>>() {
-            m.jump(C::target(entry.ip, format.target(C::CLASS)))
+            m.jump(C::target(entry.ip, target))
         } else {
             m.refill()
         }

@@ -169,7 +169,7 @@ fixed_ops! {
         let (to, from, len) =
             (operand!(m, Op, 0 as u32), operand!(m, Op, 1 as u32), operand!(m, Op, 2 as u32));
         let (instance, segment) = ((*m.ctx).instance, m.imm32::<Op>(0));
-        let range = [to, from, len].map(u64::from);
+        let range = [to.into(), from.into(), len.into()];
         let done = instance::memory_init(instance, segment, range, len.into());
         next_or_trap!(m, Op, done)
     }

@@ -89,7 +89,7 @@ fixed_ops! {
             (operand!(m, Op, 0 as u32), operand!(m, Op, 1 as u32), operand!(m, Op, 2 as u32));
         let (table, segment) = (m.imm32::<Op>(0), m.imm32::<Op>(1));
         let instance = (*m.ctx).instance;
-        let range = [to, from, len].map(u64::from);
+        let range = [to.into(), from.into(), len.into()];
         let done = instance::table_init(instance, table, segment, range, len.into());
         next_or_trap!(m, Op, done)
     }

@@ -79,11 +79,13 @@ impl Format {
     };
 
     /// Offset of slot field `n` from the start of the cell.
+    #[inline(always)]
     pub(crate) const fn slot(self, class: CellClass, n: usize) -> usize {
         class.header() + 2 * n
     }
 
     /// Offset of 32-bit immediate `n`.
+    #[inline(always)]
     pub(crate) const fn imm32(self, class: CellClass, n: usize) -> usize {
         align_up(self.slot(class, self.slots as usize), 4) + 4 * n
     }
