@@ -150,7 +150,9 @@ impl Config {
     /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). Off by default, and free when off.
     ///
     /// The epoch is looked at after every 8,000 operators or so, in bulk instructions after every 64 KiB,
-    /// and when a host function returns. A host function itself is not interrupted.
+    /// and when a host function returns. A host function itself is not interrupted, nor the translation of a
+    /// function that is called for the first time. What a deep recursion has left to do, if it is neither a
+    /// loop nor a call, is done before the next look.
     pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
         self.epoch_interruption = enable;
         self
