@@ -20,6 +20,7 @@ check() {
     # By name, not `--backend all`: a build without the threaded backend must fail here. The loop has one form.
     "$qemu" "$programs/teff-spec-tests" run --backend threaded --form all
     "$qemu" "$programs/teff-spec-tests" run --backend loop --form compact
+    "$qemu" "$programs/teff-spec-tests" run --backend threaded --form compact --metered
     suite=$SECONDS
     # The test runs on this machine; what it starts and compares is the emulated teff.
     TEFF_GUESTS_TEFF="$qemu $programs/teff" cargo test --quiet --release -p teff-cli --test guests

@@ -53,6 +53,9 @@ struct Run {
     /// How translated code names its handlers
     #[arg(long, value_enum, default_value_t = FormArg::Direct)]
     form: FormArg,
+    /// Meter the code, with fuel and epochs enough
+    #[arg(long)]
+    metered: bool,
     /// Only files whose folder and name contain this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -127,6 +130,7 @@ impl Run {
                 return Err(format!("this build of teff has no {backend:?} backend"));
             }
             all.extend(forms.iter().map(|&form| Options {
+                metered: self.metered,
                 strict_messages: self.strict_messages,
                 time_limit: Duration::from_secs(self.time_limit),
                 ..Options::new(backend, form)
@@ -161,7 +165,8 @@ impl Run {
 
     fn text(&self, suite: &str, run: &RunResult) -> String {
         let (backend, form) = (&run.backend, &run.form);
-        let mut text = format!("{suite}: {backend} backend, {form} form\n\n");
+        let metered = if self.metered { ", metered" } else { "" };
+        let mut text = format!("{suite}: {backend} backend, {form} form{metered}\n\n");
         if self.verbose > 0 {
             for file in &run.files {
                 self.describe(file, &mut text);
