@@ -7,14 +7,23 @@ use std::fmt::Write;
 use crate::report::{EngineColumn, Report};
 
 const ROW: f64 = 20.0;
-const LEFT: f64 = 110.0;
+const LEFT: f64 = 122.0;
 const WIDTH: f64 = 900.0;
 const RIGHT: f64 = 20.0;
-const TOP: f64 = 78.0;
-/// Colours that differ in lightness too, and can be told apart on white and on near-black.
-const COLOURS: [&str; 9] = [
-    "#8a8f98", "#e5484d", "#3e9bff", "#2fae66", "#f5a524", "#a06bff", "#12b5b0", "#e26bb0",
-    "#9a7b4f",
+const TOP: f64 = 66.0;
+/// A colour for each engine, the same in every plot. They differ in lightness too, and can be told apart on white and on
+/// near-black.
+const COLOURS: [(&str, &str); 10] = [
+    ("teff-metered", "#8a8f98"),
+    ("teff-loop", "#b8a48a"),
+    ("silverfir", "#e5484d"),
+    ("wasmi", "#3e9bff"),
+    ("stitch", "#f5a524"),
+    ("wasm3", "#2fae66"),
+    ("tinywasm", "#a06bff"),
+    ("pulley", "#12b5b0"),
+    ("cranelift", "#e26bb0"),
+    ("native", "#7d5a2b"),
 ];
 
 /// Draws the report; the reference is the line at 1.
@@ -44,9 +53,9 @@ text {{ fill: #e6edf3 }} .faint {{ fill: #8d96a0 }} .grid {{ stroke: #373e47 }} 
     // The legend, in two lines if it needs them.
     let mut x = LEFT;
     let mut y = 16.0;
-    for &(index, engine) in &others {
-        let label = format!("{} {}", engine.label, mean_of(engine));
-        let width = 26.0 + 6.6 * label.chars().count() as f64;
+    for &(_, engine) in &others {
+        let label = format!("{} {}", engine.label, mean_of(engine, report));
+        let width = 26.0 + 6.9 * label.chars().count() as f64;
         if x + width > WIDTH - RIGHT {
             x = LEFT;
             y += 20.0;
@@ -56,7 +65,7 @@ text {{ fill: #e6edf3 }} .faint {{ fill: #8d96a0 }} .grid {{ stroke: #373e47 }} 
             r#"<circle cx="{:.1}" cy="{:.1}" r="5" fill="{}"/><text x="{:.1}" y="{:.1}">{label}</text>"#,
             x + 5.0,
             y - 4.0,
-            colour(index),
+            colour(engine),
             x + 14.0,
             y
         );
@@ -76,7 +85,7 @@ text {{ fill: #e6edf3 }} .faint {{ fill: #8d96a0 }} .grid {{ stroke: #373e47 }} 
         svg,
         r#"<rect class="mean" x="0" y="{TOP:.1}" width="{WIDTH}" height="{ROW}" rx="3" opacity="0.6"/>"#
     );
-    let mean = others.iter().map(|&(index, engine)| (index, engine.ratio));
+    let mean = others.iter().map(|&(_, engine)| (engine, engine.ratio));
     row(&mut svg, 0, "geometric mean", mean, &scale);
     for (number, program) in report.programs.iter().enumerate() {
         let ratios = others
@@ -96,21 +105,25 @@ text {{ fill: #e6edf3 }} .faint {{ fill: #8d96a0 }} .grid {{ stroke: #373e47 }} 
     svg
 }
 
-fn mean_of(engine: &EngineColumn) -> String {
-    engine
-        .ratio
-        .map_or_else(String::new, |ratio| format!("{ratio:.2}"))
+/// The geometric mean, and of how many programs if it is not of all.
+fn mean_of(engine: &EngineColumn, report: &Report) -> String {
+    match engine.ratio {
+        None => String::new(),
+        Some(ratio) if engine.counted == report.programs.len() => format!("{ratio:.2}"),
+        Some(ratio) => format!("{ratio:.2} (of {})", engine.counted),
+    }
 }
 
-fn colour(engine: usize) -> &'static str {
-    COLOURS[(engine - 1) % COLOURS.len()]
+fn colour(engine: &EngineColumn) -> &'static str {
+    let found = COLOURS.iter().find(|(name, _)| *name == engine.name);
+    found.map_or("#656d76", |(_, colour)| colour)
 }
 
-fn row(
+fn row<'a>(
     svg: &mut String,
     number: usize,
     name: &str,
-    ratios: impl Iterator<Item = (usize, Option<f64>)>,
+    ratios: impl Iterator<Item = (&'a EngineColumn, Option<f64>)>,
     scale: &impl Fn(f64) -> f64,
 ) {
     let y = TOP + ROW * (number as f64 + 0.5);
