@@ -139,11 +139,21 @@ macro_rules! list_handlers {
             /// This is code that writes them down, and no table: in a position-independent program, the
             /// dynamic linker would write every address of a table at each start.
             #[cfg(feature = "std")]
-            #[inline(never)]
             fn addresses() -> Vec<usize> {
-                let mut list = Addresses(Vec::with_capacity(Op::COUNT));
-                $(with_forms!($kind $($imm)?, row_handlers {$kind $name list});)*
-                list.0
+                let mut addresses = Vec::with_capacity(Op::COUNT);
+                let mut list = Addresses { next: addresses.as_mut_ptr() };
+                $({
+                    // One function a row: all in one takes the compiler minutes.
+                    #[inline(never)]
+                    fn row<Which: Set>(list: &mut Addresses) {
+                        with_forms!($kind $($imm)?, row_handlers {$kind $name list});
+                    }
+                    row::<Which>(&mut list);
+                })*
+                debug_assert_eq!(list.next, addresses.as_mut_ptr().wrapping_add(Op::COUNT));
+                // SAFETY: the rows have as many forms as there are operations, all of which are written now.
+                unsafe { addresses.set_len(Op::COUNT) };
+                addresses
             }
         }
     };
@@ -164,25 +174,20 @@ impl<H: Copy> Table<H> {
     }
 }
 
-/// The same for programs that are loaded.
+/// Where the next handler's address goes: into a list with room for one an operation.
 #[cfg(feature = "std")]
-struct Addresses(Vec<usize>);
+struct Addresses {
+    next: *mut usize,
+}
 
 #[cfg(feature = "std")]
 impl Addresses {
     #[inline(always)]
     fn put<H: Handler>(&mut self, handler: H) {
-        let len = self.0.len();
-        debug_assert!(len < self.0.capacity());
         // Volatile, or LLVM collects the addresses in constants, which are a table again.
-        // SAFETY: there is capacity for all operations; the element is initialised before it counts.
-        unsafe {
-            self.0
-                .as_mut_ptr()
-                .add(len)
-                .write_volatile(handler.address());
-            self.0.set_len(len + 1);
-        }
+        // SAFETY: this is called once an operation.
+        unsafe { self.next.write_volatile(handler.address()) };
+        self.next = self.next.wrapping_add(1);
     }
 }
 
