@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use teff_runtime::{Engine, Module};
+use teff_runtime::{CodeForm, CompilationMode, Config, Engine, Module};
 
 use crate::args::Inspect;
 use crate::failure::{Failure, Result};
@@ -30,8 +30,39 @@ fn overview(source: &Source, file: &Path) -> Result<String> {
     let (needed, types) = features::needed(&binary).map_err(invalid)?;
     let mut text = summary::describe(&binary, types.as_ref()).map_err(invalid)?;
     summary::list(&mut text, "features needed", &needed).expect("a string takes any text");
-    if let Err(e) = Module::validate(&Engine::default(), &binary) {
-        text.push_str(&format!("\nteff does not run this module: {e}\n"));
+    match memory(&binary) {
+        Ok(lines) => {
+            summary::list(&mut text, "in memory", &lines).expect("a string takes any text")
+        }
+        Err(e) => text.push_str(&format!("\nteff does not run this module: {e}\n")),
     }
     Ok(text)
+}
+
+/// What the module takes in memory when all of it is translated.
+fn memory(binary: &[u8]) -> teff_runtime::Result<Vec<String>> {
+    let report = |form| {
+        let mut config = Config::new();
+        config
+            .code_form(form)
+            .compilation_mode(CompilationMode::Eager);
+        let module = Module::new(&Engine::new(&config)?, binary)?;
+        teff_runtime::Result::Ok(module.memory_report())
+    };
+    let mut lines = Vec::new();
+    for (form, name) in [(CodeForm::Direct, "direct"), (CodeForm::Compact, "compact")] {
+        let report = report(form)?;
+        if lines.is_empty() {
+            lines.push(format!(
+                "tables: {} bytes, {} of them for {} functions",
+                report.tables, report.function_tables, report.functions
+            ));
+        }
+        let ratio = report.code as f64 / (report.bodies as f64).max(1.0);
+        lines.push(format!(
+            "{name} code: {} bytes when all is translated, {ratio:.2} for each byte of function bodies",
+            report.code
+        ));
+    }
+    Ok(lines)
 }

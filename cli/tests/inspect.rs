@@ -42,6 +42,9 @@ fn what_a_module_has_and_needs() {
         "  0: i32 (imported)",
         "  1: mutable i64",
         "features needed:\n  sign-extension\n",
+        "in memory:\n  tables: ",
+        " of them for 2 functions\n  direct code: ",
+        "  compact code: ",
     ] {
         assert!(
             shown.stdout.contains(line),

@@ -73,6 +73,50 @@ fn every_backend_and_form_runs() {
 }
 
 #[test]
+fn every_compilation_mode_runs() {
+    let dir = scratch("every_compilation_mode");
+    let wat = file(&dir, "f.wat", FUNCTIONS);
+    for mode in ["eager", "lazy-translation", "lazy"] {
+        for threads in ["0", "1", "4"] {
+            let mut command = teff();
+            command.args(["run", "--compilation-mode", mode]);
+            command.args(["--compilation-threads", threads, "--invoke", "deep"]);
+            run(command.arg(&wat).arg("1000")).succeeds_with("1000\n");
+        }
+    }
+}
+
+#[test]
+fn a_function_that_is_validated_lazily_fails_when_it_is_called() {
+    let dir = scratch("validated_lazily");
+    let invalid = file(
+        &dir,
+        "invalid.wat",
+        r#"(module (func (export "good")) (func $bad (export "bad") (drop)))"#,
+    );
+    let lazy = |name: &str| {
+        let mut command = teff();
+        command.args(["run", "--compilation-mode", "lazy", "--invoke", name]);
+        run(command.arg(&invalid))
+    };
+    lazy("good").succeeds_with("");
+    lazy("bad").is_refused_with(&["function 1 `bad` is invalid", "type mismatch"]);
+    run(teff().args(["run", "--invoke", "good"]).arg(&invalid)).is_refused_with(&["type mismatch"]);
+    run(teff().arg("validate").arg(&invalid)).is_refused_with(&["type mismatch"]);
+}
+
+#[test]
+fn closed_standard_streams_are_no_harm() {
+    let dir = scratch("closed_streams");
+    let wat = file(&dir, "hello.wat", hello("hello, world\n", 3));
+    // What is opened instead must not be the module, a directory or anything else that is opened later.
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "exec \"$0\" run --dir . \"$1\" <&- >&- 2>&-"]);
+    shell.arg(env!("CARGO_BIN_EXE_teff")).arg(&wat);
+    assert_eq!(shell.status().unwrap().code(), Some(3));
+}
+
+#[test]
 fn a_module_on_standard_input() {
     let text = hello("from a pipe\n", 0);
     run_with_input(teff().args(["run", "-"]), text.as_bytes()).succeeds_with("from a pipe\n");

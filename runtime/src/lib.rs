@@ -91,7 +91,7 @@ pub use crate::{
     linker::Linker,
     listing::disassemble,
     memory::{Memory, MemoryAccessError},
-    module::Module,
+    module::{MemoryReport, Module},
     resumable::{ResumableCall, SuspendedCall, TypedResumableCall, TypedSuspendedCall},
     store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut},
     table::Table,

@@ -385,6 +385,45 @@ fn threads_translate_the_same_module_when_it_runs() {
 }
 
 #[test]
+fn the_memory_report_grows_with_what_is_translated() {
+    let bytes = binary::module(MANY, |_| Some(1));
+    let report = |mode, form| {
+        let mut config = Config::new();
+        config.compilation_mode(mode).code_form(form);
+        let module = Module::new(&Engine::new(&config).unwrap(), &bytes).unwrap();
+        (module.memory_report(), module)
+    };
+    let (eager, _) = report(CompilationMode::Eager, CodeForm::Direct);
+    assert_eq!((eager.functions, eager.translated_functions), (MANY, MANY));
+    // Two bytes for the size of each body are not of it, but the byte for its locals is.
+    assert_eq!(eager.bodies, MANY * (1 + 2100 + 2 + 1));
+    assert_eq!(eager.translated_bodies, eager.bodies);
+    assert_eq!(eager.binary, bytes.len());
+    assert!(eager.code > 0 && eager.code <= eager.code_allocated);
+    assert!(eager.function_tables < eager.tables);
+    let (compact, _) = report(CompilationMode::Eager, CodeForm::Compact);
+    assert!(compact.code < eager.code || Config::BACKENDS[0] == teff_runtime::Backend::Loop);
+
+    let (before, module) = report(CompilationMode::LazyTranslation, CodeForm::Direct);
+    assert_eq!(
+        (
+            before.translated_functions,
+            before.translated_bodies,
+            before.code
+        ),
+        (0, 0, 0)
+    );
+    let mut store = Store::new(module.engine(), ());
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let func = instance.get_func(&mut store, "7").unwrap();
+    func.call(&mut store, &[], &mut [Val::I32(0)]).unwrap();
+    let after = module.memory_report();
+    assert_eq!(after.translated_functions, 1);
+    assert_eq!(after.translated_bodies, eager.bodies / MANY);
+    assert!(after.code > 0 && after.code < eager.code && after.scratch > 0);
+}
+
+#[test]
 fn data_sections_that_look_plain() {
     let engine = Engine::default();
     let check = |segments: &[&[u8]], count, accepted: bool| {

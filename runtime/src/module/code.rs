@@ -45,6 +45,17 @@ struct Code {
     placed: Vec<Placed>,
 }
 
+/// What the code of a module takes, in bytes.
+pub(super) struct Usage {
+    /// The functions that are translated, in the order of translation.
+    pub(super) functions: Vec<u32>,
+    pub(super) bytes: usize,
+    pub(super) allocated: usize,
+    /// The list of where code lies.
+    pub(super) placed: usize,
+    pub(super) scratch: usize,
+}
+
 /// A piece of memory that holds code. Its capacity never changes.
 struct Chunk {
     words: Vec<u64>,
@@ -129,6 +140,21 @@ impl CodeMap {
             .ok()
             .and_then(|function| function.map)
             .unwrap_or_default()
+    }
+
+    /// What the code takes.
+    pub(super) fn usage(&self) -> Usage {
+        self.code.with(|code| Usage {
+            functions: code.placed.iter().map(|placed| placed.index).collect(),
+            bytes: code.placed.iter().map(|placed| placed.bytes as usize).sum(),
+            allocated: code
+                .chunks
+                .iter()
+                .map(|chunk| chunk.words.capacity() * 8)
+                .sum(),
+            placed: code.placed.capacity() * size_of::<Placed>(),
+            scratch: code.arena.allocated_bytes(),
+        })
     }
 
     /// The function whose code `ip` points into, and the offset of `ip` in it.

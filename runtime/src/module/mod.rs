@@ -22,10 +22,13 @@ pub(crate) mod const_expr;
 pub(crate) mod cursor;
 mod decode;
 mod names;
+mod report;
 pub(crate) mod segments;
 
 pub(crate) use code::{CodeMap, FuncEntry};
 pub(crate) use decode::{FEATURES, val_type};
+
+pub use report::MemoryReport;
 
 use bodies::Checker;
 use segments::{DataSegment, ElemSegment, PassiveItems, PassiveSegments, SegmentSection};

@@ -255,6 +255,11 @@ impl<S> PassiveSegments<S> {
         self.segments.len()
     }
 
+    /// Bytes of the list.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.segments)
+    }
+
     /// The passive segment with this index among all segments, and its number among passive ones.
     pub(crate) fn get(&self, index: u32) -> Option<(usize, &S)> {
         let number = self
