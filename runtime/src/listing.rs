@@ -36,7 +36,7 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
     let arena = Bump::new();
     let naming = Naming {
         class: CellClass::Compact,
-        handlers: &[],
+        handlers: None,
         entries: (0, 0),
         shared_acc: cfg!(target_pointer_width = "64"),
         pins: cfg!(target_pointer_width = "64"),

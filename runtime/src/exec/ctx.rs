@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 use core::ptr;
+#[cfg(feature = "std")]
+use core::sync::atomic::AtomicUsize;
 
 use super::{Target, meter::Meter};
 use crate::{
@@ -133,7 +135,7 @@ pub(crate) struct Ctx {
     pub(super) stack_limit: *mut u8,
     /// The engine's list of handlers by number, for the compact class.
     #[cfg(feature = "std")]
-    pub(super) handlers: *const usize,
+    pub(super) handlers: *const AtomicUsize,
     /// The current instance's functions, globals, tables; its module's code map.
     pub(super) funcs: *const FuncObj,
     pub(super) globals: *const *mut GlobalObj,

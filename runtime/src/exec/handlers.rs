@@ -1,7 +1,5 @@
 //! The handlers of every operation, listed from the instruction table: per backend and per cell class.
 
-use alloc::vec::Vec;
-
 #[cfg(teff_threaded)]
 use super::backend::Direct;
 use super::{
@@ -21,10 +19,15 @@ use super::{
     table::*,
     variable::*,
 };
+#[cfg(any(feature = "std", teff_threaded))]
+use crate::ir::handlers::RowAddresses;
 use crate::{
     config::Backend,
-    ir::{CellClass, Family, Op, forms::with_forms, table::instructions},
+    ir::{CellClass, Family, forms::with_forms, handlers::WriteRow, table::instructions},
 };
+
+#[cfg(not(feature = "std"))]
+use crate::ir::Op;
 
 /// One handler an operation, by its number.
 #[cfg(not(feature = "std"))]
@@ -134,26 +137,21 @@ macro_rules! list_handlers {
                 Handlers(list.handlers)
             };
 
-            /// The addresses of all of them, by operation number.
+            /// Writes the addresses of a row's handlers.
             ///
-            /// This is code that writes them down, and no table: in a position-independent program, the
-            /// dynamic linker would write every address of a table at each start.
-            #[cfg(feature = "std")]
-            fn addresses() -> Vec<usize> {
-                let mut addresses = Vec::with_capacity(Op::COUNT);
-                let mut list = Addresses { next: addresses.as_mut_ptr() };
-                $({
-                    // One function a row: all in one takes the compiler minutes.
-                    #[inline(never)]
-                    fn row<Which: Set>(list: &mut Addresses) {
-                        with_forms!($kind $($imm)?, row_handlers {$kind $name list});
-                    }
-                    row::<Which>(&mut list);
-                })*
-                debug_assert_eq!(list.next, addresses.as_mut_ptr().wrapping_add(Op::COUNT));
-                // SAFETY: the rows have as many forms as there are operations, all of which are written now.
-                unsafe { addresses.set_len(Op::COUNT) };
-                addresses
+            /// This is code, and no table: see [`HandlerList`](crate::ir::HandlerList).
+            #[cfg(any(feature = "std", teff_threaded))]
+            fn write_row(family: Family, mut list: Addresses<'_>) {
+                match family {
+                    $(Family::$name => {
+                        // One function a row: all in one takes the compiler minutes.
+                        #[inline(never)]
+                        fn row<Which: Set>(list: &mut Addresses<'_>) {
+                            with_forms!($kind $($imm)?, row_handlers {$kind $name list});
+                        }
+                        row::<Which>(&mut list);
+                    })*
+                }
             }
         }
     };
@@ -174,20 +172,15 @@ impl<H: Copy> Table<H> {
     }
 }
 
-/// Where the next handler's address goes: into a list with room for one an operation.
-#[cfg(feature = "std")]
-struct Addresses {
-    next: *mut usize,
-}
+/// Where the addresses of a row's handlers go.
+#[cfg(any(feature = "std", teff_threaded))]
+struct Addresses<'a>(RowAddresses<'a>);
 
-#[cfg(feature = "std")]
-impl Addresses {
+#[cfg(any(feature = "std", teff_threaded))]
+impl Addresses<'_> {
     #[inline(always)]
     fn put<H: Handler>(&mut self, handler: H) {
-        // Volatile, or LLVM collects the addresses in constants, which are a table again.
-        // SAFETY: this is called once an operation.
-        unsafe { self.next.write_volatile(handler.address()) };
-        self.next = self.next.wrapping_add(1);
+        self.0.put(handler.address());
     }
 }
 
@@ -220,43 +213,32 @@ impl Handler for super::backend::LoopFn {
 instructions!(list_handlers);
 
 #[cfg(all(teff_threaded, not(feature = "std")))]
-static THREADED_DIRECT: Handlers<super::backend::ThreadedFn> =
-    List::<ThreadedSet<Direct>>::HANDLERS;
-#[cfg(all(teff_threaded, not(feature = "std")))]
 pub(super) static THREADED_COMPACT: Handlers<super::backend::ThreadedFn> =
     List::<ThreadedSet<Compact>>::HANDLERS;
 #[cfg(all(any(feature = "loop", not(teff_threaded)), not(feature = "std")))]
 pub(super) static LOOP_COMPACT: Handlers<super::backend::LoopFn> =
     List::<LoopSet<Compact>>::HANDLERS;
 
-/// The addresses of the handlers of a backend and a class, by operation number.
-#[cfg(feature = "std")]
-pub(super) fn addresses(backend: Backend, class: CellClass) -> Vec<usize> {
+/// What writes the addresses of the handlers of a backend and a class. Without `std`, the compact class has its
+/// tables, which need no memory but that of the program.
+pub(super) fn write_row(backend: Backend, class: CellClass) -> Option<WriteRow> {
     match (backend, class) {
+        #[cfg(not(feature = "std"))]
+        (_, CellClass::Compact) => None,
+        #[cfg(all(teff_threaded, feature = "std"))]
+        (Backend::Threaded, CellClass::Compact) => Some(|family, row| {
+            List::<ThreadedSet<Compact>>::write_row(family, Addresses(row));
+        }),
         #[cfg(teff_threaded)]
-        (Backend::Threaded, CellClass::Compact) => List::<ThreadedSet<Compact>>::addresses(),
-        #[cfg(teff_threaded)]
-        (Backend::Threaded, _) => List::<ThreadedSet<Direct>>::addresses(),
+        (Backend::Threaded, _) => Some(|family, row| {
+            List::<ThreadedSet<Direct>>::write_row(family, Addresses(row));
+        }),
         // The loop runs compact code alone.
-        #[cfg(any(feature = "loop", not(teff_threaded)))]
-        (Backend::Loop, _) => List::<LoopSet<Compact>>::addresses(),
+        #[cfg(all(any(feature = "loop", not(teff_threaded)), feature = "std"))]
+        (Backend::Loop, _) => Some(|family, row| {
+            List::<LoopSet<Compact>>::write_row(family, Addresses(row));
+        }),
         #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
         _ => unreachable!("`Config::backend` admits only backends of this build"),
-    }
-}
-
-/// The addresses of the handlers that direct cells name, by operation number. The compact class has its tables.
-#[cfg(not(feature = "std"))]
-pub(super) fn addresses(_backend: Backend, class: CellClass) -> Vec<usize> {
-    match class {
-        CellClass::Compact => Vec::new(),
-        #[cfg(teff_threaded)]
-        _ => THREADED_DIRECT
-            .0
-            .iter()
-            .map(|handler| handler.address())
-            .collect(),
-        #[cfg(not(teff_threaded))]
-        _ => unreachable!("the loop runs compact code alone"),
     }
 }

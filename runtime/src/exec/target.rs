@@ -1,17 +1,19 @@
 //! What an engine's code runs on: backend, cell class, handlers, and the few cells that belong to no function.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
+#[cfg(feature = "std")]
+use core::sync::atomic::AtomicUsize;
 
 use bumpalo::Bump;
 
 use super::{
     backend::{Compact, Direct},
     ctx::Ctx,
-    handlers::addresses,
+    handlers::write_row,
 };
 use crate::{
     config::{Backend, CodeForm, Config},
-    ir::{CellClass, Encoder, Family, Inst, encode::Naming},
+    ir::{CellClass, Encoder, Family, HandlerList, Inst, encode::Naming},
 };
 
 /// See [`Naming::shared_acc`]. The same machines have registers for pinned locals.
@@ -21,8 +23,8 @@ const SHARED_ACC: bool = cfg!(target_pointer_width = "64");
 pub(crate) struct Target {
     backend: Backend,
     class: CellClass,
-    /// By operation number: what direct cells name, or where compact ones are looked up.
-    handlers: Vec<usize>,
+    /// What direct cells name, or where compact ones are looked up; none if there is a table for these.
+    handlers: Option<HandlerList>,
     /// The code of functions that are not translated yet, and what calls return to at the edges.
     cells: Box<[u64]>,
     translate: usize,
@@ -36,11 +38,11 @@ impl Target {
             (Backend::Threaded, CodeForm::Direct) => CellClass::NATIVE,
             _ => CellClass::Compact,
         };
-        let handlers = addresses(config.backend, class);
+        let handlers = write_row(config.backend, class).map(HandlerList::new);
         let arena = Bump::new();
         let naming = Naming {
             class,
-            handlers: &handlers,
+            handlers: handlers.as_ref(),
             entries: (0, 0),
             shared_acc: SHARED_ACC,
             pins: SHARED_ACC,
@@ -80,15 +82,17 @@ impl Target {
 
     /// Where compact cells look their handlers up.
     #[cfg(feature = "std")]
-    pub(crate) fn handlers(&self) -> *const usize {
-        self.handlers.as_ptr()
+    pub(crate) fn handlers(&self) -> *const AtomicUsize {
+        self.handlers
+            .as_ref()
+            .map_or(core::ptr::null(), HandlerList::as_ptr)
     }
 
     /// How to name things in code for this target; `entries` is the module's code map.
     pub(crate) fn naming(&self, entries: (usize, usize)) -> Naming<'_> {
         Naming {
             class: self.class,
-            handlers: &self.handlers,
+            handlers: self.handlers.as_ref(),
             entries,
             shared_acc: SHARED_ACC,
             pins: SHARED_ACC,

@@ -1,6 +1,6 @@
 //! Writes instructions as cells into a scratch buffer, and resolves branch targets when the function ends.
 
-use super::{CellClass, Op};
+use super::{CellClass, HandlerList, Op};
 use bumpalo::{Bump, collections::Vec};
 
 /// Most fields of a kind that an operation has.
@@ -67,8 +67,9 @@ struct Place {
 #[derive(Copy, Clone)]
 pub(crate) struct Naming<'a> {
     pub(crate) class: CellClass,
-    /// Addresses of the handlers by operation number; unused in the compact class.
-    pub(crate) handlers: &'a [usize],
+    /// The addresses of the handlers, which direct cells name. Compact code that is to run here needs them known as
+    /// well, unless there is a table elsewhere.
+    pub(crate) handlers: Option<&'a HandlerList>,
     /// Address and stride of the code map's entries, by which a direct cell names a function.
     pub(crate) entries: (usize, usize),
     /// Does one machine register hold the accumulator of both integer types? Then the low half of the
@@ -195,9 +196,11 @@ impl<'a> Encoder<'a> {
     #[inline(always)]
     fn write(&mut self, class: CellClass, cell: usize, inst: &Inst) {
         let format = inst.op.format();
+        let handlers = self.naming.handlers;
+        let handler = handlers.map_or(0, |handlers| handlers.address(inst.op));
         match class {
-            CellClass::Direct64 => self.put(cell, (self.handler(inst.op) as u64).to_le_bytes()),
-            CellClass::Direct32 => self.put(cell, (self.handler(inst.op) as u32).to_le_bytes()),
+            CellClass::Direct64 => self.put(cell, (handler as u64).to_le_bytes()),
+            CellClass::Direct32 => self.put(cell, (handler as u32).to_le_bytes()),
             CellClass::Compact => self.put(cell, inst.op.0.to_le_bytes()),
         }
         for n in 0..format.slots as usize {
@@ -226,10 +229,6 @@ impl<'a> Encoder<'a> {
                 label: inst.target,
             });
         }
-    }
-
-    fn handler(&self, op: Op) -> usize {
-        self.naming.handlers[op.0 as usize]
     }
 
     fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {

@@ -1,17 +1,19 @@
 //! The intermediate representation: register instructions in cells.
 //!
 //! Knows of nothing else in the crate. `table` is the instruction set, `forms` the operand classes,
-//! `cell` the layout; `encode` writes cells and `disasm` prints them.
+//! `cell` the layout, `handlers` their addresses; `encode` writes cells and `disasm` prints them.
 
 pub(crate) mod cell;
 pub(crate) mod disasm;
 pub(crate) mod encode;
 pub(crate) mod forms;
+pub(crate) mod handlers;
 pub(crate) mod table;
 
 pub(crate) use cell::{CellClass, Format};
 pub(crate) use encode::{Encoder, Inst, Label};
 pub(crate) use forms::Operand;
+pub(crate) use handlers::HandlerList;
 
 use forms::with_forms;
 use table::instructions;
