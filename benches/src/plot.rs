@@ -90,7 +90,7 @@ text {{ fill: #e6edf3 }} .faint {{ fill: #8d96a0 }} .grid {{ stroke: #373e47 }} 
     for (number, program) in report.programs.iter().enumerate() {
         let ratios = others
             .iter()
-            .map(|&(index, _)| (index, program.ratio(index)));
+            .map(|&(index, engine)| (engine, program.ratio(index)));
         row(&mut svg, number + 1, program.program, ratios, &scale);
     }
     let _ = writeln!(

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use teff_runtime::{CodeForm, CompilationMode, Config, Engine, Module};
+use teff_runtime::{CodeForm, CompilationMode, Config, Engine, MemoryReport, Module};
 
 use crate::args::Inspect;
 use crate::failure::{Failure, Result};
@@ -41,13 +41,13 @@ fn overview(source: &Source, file: &Path) -> Result<String> {
 
 /// What the module takes in memory when all of it is translated.
 fn memory(binary: &[u8]) -> teff_runtime::Result<Vec<String>> {
-    let report = |form| {
+    let report = |form| -> teff_runtime::Result<MemoryReport> {
         let mut config = Config::new();
         config
             .code_form(form)
             .compilation_mode(CompilationMode::Eager);
         let module = Module::new(&Engine::new(&config)?, binary)?;
-        teff_runtime::Result::Ok(module.memory_report())
+        Ok(module.memory_report())
     };
     let mut lines = Vec::new();
     for (form, name) in [(CodeForm::Direct, "direct"), (CodeForm::Compact, "compact")] {
