@@ -7,17 +7,25 @@ use bumpalo::{Bump, collections::Vec};
 const MAX_SLOTS: usize = 5;
 const MAX_IMM32: usize = 6;
 
+/// More bytes than any cell has; and room for all fields of a kind where any of them can begin.
+const CELL_ROOM: usize = 96;
+
 const _: () = {
     let mut op = 0;
     while op < Op::COUNT {
         let format = Op(op as u16).format();
         assert!(format.slots as usize <= MAX_SLOTS && format.imm32 as usize <= MAX_IMM32);
+        assert!(format.size(CellClass::Direct64) + 4 * MAX_IMM32 <= CELL_ROOM);
         op += 1;
     }
 };
 
 /// An instruction before it is encoded. Which fields count is the operation's format.
+///
+/// It is copied often. Aligned like this, copies are made of the same few wide pieces, each of which can take from the
+/// store before what is not in memory yet.
 #[derive(Copy, Clone, Debug)]
+#[repr(align(16))]
 pub(crate) struct Inst {
     pub(crate) op: Op,
     /// Byte offsets from `sp`.
@@ -164,9 +172,11 @@ impl<'a> Encoder<'a> {
 
     #[inline(always)]
     fn emit_as(&mut self, class: CellClass, inst: &Inst) {
-        let cell = self.bytes.len();
-        self.bytes.resize(cell + inst.op.format().size(class), 0);
-        self.write(class, cell, inst);
+        let position = self.bytes.len();
+        // More than it needs, so that nothing is counted while it is written; the rest is taken away again.
+        self.bytes.resize(position + CELL_ROOM, 0);
+        let size = self.write(class, position, inst);
+        self.bytes.truncate(position + size);
     }
 
     /// Replaces the instruction at `position`, which is `old` and has no target, by one without a target
@@ -177,10 +187,10 @@ impl<'a> Encoder<'a> {
         let (before, after) = (size(old), size(inst.op));
         debug_assert!(before <= after && inst.op.format().target == 0 && !inst.op.is_metered());
         let grown = after - before;
+        let mut rest = Vec::new_in(self.bytes.bump());
+        rest.extend_from_slice_copy(&self.bytes[cell + before..end]);
+        self.bytes.truncate(cell);
         if grown > 0 {
-            self.bytes.resize(end + grown, 0);
-            self.bytes.copy_within(cell + before..end, cell + after);
-            self.bytes[cell..cell + after].fill(0);
             for reloc in self.relocs.iter_mut().rev() {
                 if reloc.cell <= position {
                     break;
@@ -188,51 +198,57 @@ impl<'a> Encoder<'a> {
                 reloc.cell += grown as u32;
             }
         }
-        self.write(self.naming.class, cell, inst);
+        self.emit(inst);
+        self.bytes.extend_from_slice_copy(&rest);
         grown as u32
     }
 
-    /// Writes an instruction at `cell`.
+    /// Writes an instruction at `position`, where there are `CELL_ROOM` bytes, and gives its size.
     #[inline(always)]
-    fn write(&mut self, class: CellClass, cell: usize, inst: &Inst) {
+    fn write(&mut self, class: CellClass, position: usize, inst: &Inst) -> usize {
+        let cell = &mut self.bytes[position..position + CELL_ROOM];
         let format = inst.op.format();
         let handlers = self.naming.handlers;
         let handler = handlers.map_or(0, |handlers| handlers.address(inst.op));
         match class {
-            CellClass::Direct64 => self.put(cell, (handler as u64).to_le_bytes()),
-            CellClass::Direct32 => self.put(cell, (handler as u32).to_le_bytes()),
-            CellClass::Compact => self.put(cell, inst.op.0.to_le_bytes()),
+            CellClass::Direct64 => put(cell, 0, (handler as u64).to_le_bytes()),
+            CellClass::Direct32 => put(cell, 0, (handler as u32).to_le_bytes()),
+            CellClass::Compact => put(cell, 0, inst.op.0.to_le_bytes()),
         }
-        for n in 0..format.slots as usize {
-            self.put(cell + format.slot(class, n), inst.slots[n].to_le_bytes());
+        // All fields of a kind are written, without counting them; what comes next overwrites those that the format
+        // does not have, which are zero.
+        for (n, slot) in inst.slots.iter().enumerate() {
+            put(cell, format.slot(class, n), slot.to_le_bytes());
         }
-        for n in 0..format.imm32 as usize {
-            self.put(cell + format.imm32(class, n), inst.imm32[n].to_le_bytes());
+        let imm32 = format.imm32(class, 0);
+        for (n, imm) in inst.imm32.iter().enumerate() {
+            put(cell, imm32 + 4 * n, imm.to_le_bytes());
         }
         if format.imm64 > 0 {
-            self.put(cell + format.imm64(class), inst.imm64.to_le_bytes());
+            put(cell, format.imm64(class), inst.imm64.to_le_bytes());
         }
         if format.func > 0 {
             let (base, stride) = self.naming.entries;
             let address = base.wrapping_add(stride * inst.func as usize);
-            let field = cell + format.func(class);
+            let field = format.func(class);
             match class {
-                CellClass::Direct64 => self.put(field, (address as u64).to_le_bytes()),
-                CellClass::Direct32 => self.put(field, (address as u32).to_le_bytes()),
-                CellClass::Compact => self.put(field, inst.func.to_le_bytes()),
+                CellClass::Direct64 => put(cell, field, (address as u64).to_le_bytes()),
+                CellClass::Direct32 => put(cell, field, (address as u32).to_le_bytes()),
+                CellClass::Compact => put(cell, field, inst.func.to_le_bytes()),
             }
         }
         if format.target > 0 || inst.op.is_metered() {
             self.relocs.push(Reloc {
-                cell: cell as u32,
+                cell: position as u32,
                 op: inst.op,
                 label: inst.target,
             });
         }
+        format.size(class)
     }
 
     fn put<const N: usize>(&mut self, at: usize, bytes: [u8; N]) {
-        self.bytes[at..at + N].copy_from_slice(&bytes);
+        put(&mut self.bytes, at, bytes);
     }
 
     /// Writes the frame's size into the prelude, and every target and charge, for code that will lie at
@@ -274,4 +290,10 @@ impl<'a> Encoder<'a> {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
+}
+
+/// Writes bytes at an offset.
+#[inline(always)]
+fn put<const N: usize>(cell: &mut [u8], at: usize, bytes: [u8; N]) {
+    cell[at..at + N].copy_from_slice(&bytes);
 }

@@ -27,10 +27,13 @@ const MAX_OPERANDS: usize = 5;
 #[derive(Clone)]
 pub(super) struct Fields {
     inst: Inst,
+    /// Slot fields so far.
+    slots: usize,
     /// 32-bit immediates so far, the row's own first.
     imms: usize,
     operands: [(Class, [i16; 3]); MAX_OPERANDS],
     count: usize,
+    key: FormKey,
 }
 
 impl Fields {
@@ -40,9 +43,11 @@ impl Fields {
         inst.imm32[..imm32.len()].copy_from_slice(imm32);
         Self {
             inst,
+            slots: 0,
             imms: imm32.len(),
             operands: [(Class::A, [0; 3]); MAX_OPERANDS],
             count: 0,
+            key: FormKey::EMPTY,
         }
     }
 
@@ -67,14 +72,15 @@ impl Fields {
     }
 
     /// An operand with these slot fields.
+    #[inline]
     pub(super) fn operand(&mut self, class: Class, slots: [i16; 3]) {
         self.operands[self.count] = (class, slots);
         self.count += 1;
-    }
-
-    fn key(&self) -> FormKey {
-        let operands = self.operands[..self.count].iter();
-        operands.fold(FormKey::EMPTY, |key, (class, _)| key.with(*class))
+        self.key = self.key.with(class);
+        for slot in &slots[..class.slots() as usize] {
+            self.inst.slots[self.slots] = *slot;
+            self.slots += 1;
+        }
     }
 
     /// The operands so far.
@@ -88,34 +94,43 @@ impl Fields {
     }
 
     /// The instruction of `family` with these operands.
-    pub(super) fn inst(self, family: Family) -> Inst {
-        let key = self.key();
+    pub(super) fn inst(&self, family: Family) -> Inst {
         self.try_inst(family)
-            .unwrap_or_else(|| panic!("{family:?} has no form {key:?}"))
+            .unwrap_or_else(|| panic!("{family:?} has no form {:?}", self.key))
     }
 
     /// The same, if there is one. A pinned local is taken from its slot, which has the same value, where no form takes
     /// it from its register.
-    pub(super) fn try_inst(mut self, family: Family) -> Option<Inst> {
-        let mut op = family.form_by_key(self.key());
+    pub(super) fn try_inst(&self, family: Family) -> Option<Inst> {
+        match family.form_by_key(self.key) {
+            Some(op) => Some(Inst { op, ..self.inst }),
+            None => self.unpinned(family),
+        }
+    }
+
+    /// The instruction that takes as many of the pinned locals as necessary, the first ones first, from their slots.
+    fn unpinned(&self, family: Family) -> Option<Inst> {
+        let mut fields = self.clone();
         for i in 0..self.count {
-            if op.is_some() {
-                break;
+            if self.operands[i].0 != Class::L {
+                continue;
             }
-            if self.operands[i].0 == Class::L {
-                self.operands[i].0 = Class::S;
-                op = family.form_by_key(self.key());
+            fields.operands[i].0 = Class::S;
+            let classes = fields.operands[..self.count].iter();
+            let key = classes.fold(FormKey::EMPTY, |key, (class, _)| key.with(*class));
+            if let Some(op) = family.form_by_key(key) {
+                let mut inst = Inst { op, ..self.inst };
+                let slots = fields.operands[..self.count]
+                    .iter()
+                    .flat_map(|(class, slots)| &slots[..class.slots() as usize]);
+                inst.slots
+                    .iter_mut()
+                    .zip(slots)
+                    .for_each(|(field, slot)| *field = *slot);
+                return Some(inst);
             }
         }
-        let op = op?;
-        let mut at = 0;
-        for (class, slots) in &self.operands[..self.count] {
-            for slot in &slots[..class.slots() as usize] {
-                self.inst.slots[at] = *slot;
-                at += 1;
-            }
-        }
-        Some(Inst { op, ..self.inst })
+        None
     }
 }
 
@@ -147,8 +162,8 @@ impl Translator<'_, '_> {
         self.append_raw(inst);
     }
 
-    fn append_raw(&mut self, inst: Inst) {
-        let inst = self.metered(inst);
+    fn append_raw(&mut self, mut inst: Inst) {
+        self.meter(&mut inst);
         let position = self.encoder.position();
         self.encoder.emit(&inst);
         self.scratch = 0;

@@ -89,6 +89,7 @@ impl Translator<'_, '_> {
     }
 
     /// Counts an operator that is about to be translated.
+    #[inline]
     pub(super) fn count_operator(&mut self, operator: &Operator<'_>) {
         if self.meter.is_some() {
             let cost = self.cost(operator);
@@ -131,13 +132,12 @@ impl Translator<'_, '_> {
         u32::from(!nothing) + values / VALUES
     }
 
-    /// The instruction, in its metered form if it is an edge of a function that is metered.
-    pub(super) fn metered(&mut self, mut inst: Inst) -> Inst {
-        let Some(meter) = &mut self.meter else {
-            return inst;
-        };
+    /// Gives an instruction its metered form if it is an edge of a function that is metered.
+    #[inline]
+    pub(super) fn meter(&mut self, inst: &mut Inst) {
+        let Some(meter) = &mut self.meter else { return };
         if meter.ended {
-            return inst;
+            return;
         }
         if let Some(op) = twin(inst.op.family()).and_then(|twin| twin.form_by_key(inst.op.key())) {
             inst.op = op;
@@ -151,7 +151,6 @@ impl Translator<'_, '_> {
                 inst.target = meter.end;
             }
         }
-        inst
     }
 }
 

@@ -17,7 +17,7 @@
 //! - `scan`, `pin`: which locals are worth a register of their own
 //! - `meter`: what edges are charged with
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
-//! - `visit`: from Wasm's operators to these
+//! - `operators`, `visit`: from Wasm's operators to these
 
 mod branch;
 mod call;
@@ -27,6 +27,7 @@ mod heads;
 mod memory;
 mod meter;
 mod numeric;
+mod operators;
 mod pair;
 mod pin;
 mod scan;
@@ -233,13 +234,13 @@ impl<'a, 'm> Translator<'a, 'm> {
         // `Enter` works in steps of four slots.
         self.frame = 8 * (u64::from(self.local_slots) + 3);
         self.begin_function();
-        let mut operators = body.get_operators_reader()?;
+        let mut operators = body.get_binary_reader_for_operators()?;
         while !self.controls.is_empty() {
-            let (operator, offset) = operators.read_with_offset()?;
             if let Some(map) = &mut self.map {
-                map.push((self.encoder.position(), offset as u32));
+                let offset = operators.original_position() as u32;
+                map.push((self.encoder.position(), offset));
             }
-            self.visit(&operator)?;
+            operators.visit_operator(&mut self)??;
             self.check_frame()?;
         }
         Ok(Function {

@@ -38,6 +38,7 @@ macro_rules! numeric {
 
 impl Translator<'_, '_> {
     /// Translates one operator.
+    #[inline(always)]
     pub(super) fn visit(&mut self, operator: &Operator<'_>) -> Step {
         self.count_operator(operator);
         match operator {
