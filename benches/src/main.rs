@@ -10,6 +10,7 @@ mod compare;
 mod engine;
 mod measure;
 mod memory;
+mod peak;
 mod plot;
 mod programs;
 mod report;

@@ -1,4 +1,4 @@
-//! Runs one command as a child process and takes its CPU time, its peak memory and its output. Unix only.
+//! Runs one command as a child process and takes its CPU time and its output. Unix only.
 
 use std::io::{self, Read};
 use std::mem::MaybeUninit;
@@ -17,8 +17,6 @@ pub(crate) struct Run {
     pub(crate) cpu: Duration,
     /// From before the start to after the end.
     pub(crate) wall: Duration,
-    /// The most memory that was resident, in KiB.
-    pub(crate) peak_kib: u64,
 }
 
 impl Run {
@@ -77,19 +75,12 @@ pub(crate) fn run(mut command: Command, limit: Duration) -> Result<Run, String> 
     let time = |value: libc::timeval| {
         Duration::from_secs(value.tv_sec as u64) + Duration::from_micros(value.tv_usec as u64)
     };
-    // Linux counts in KiB, macOS in bytes.
-    let unit = if cfg!(target_vendor = "apple") {
-        1024
-    } else {
-        1
-    };
     Ok(Run {
         stdout: stdout.map_err(|error| error.to_string())?,
         stderr: stderr.map_err(|error| error.to_string())?,
         status: libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
         cpu: time(usage.ru_utime) + time(usage.ru_stime),
         wall,
-        peak_kib: usage.ru_maxrss as u64 / unit,
     })
 }
 
@@ -202,7 +193,6 @@ mod tests {
         let good = shell("echo 42", LONG).unwrap();
         assert_eq!(good.failure(b"42\n"), None);
         assert_eq!(good.failure(b"43\n").as_deref(), Some("wrong output"));
-        assert!(good.peak_kib > 0);
 
         let bad = shell("echo 42; echo 'no memory' >&2; exit 3", LONG).unwrap();
         assert_eq!(

@@ -55,19 +55,16 @@ pub(crate) struct Times {
     pub(crate) cpu: f64,
     pub(crate) cpu_min: f64,
     pub(crate) wall: f64,
-    pub(crate) peak_kib: u64,
 }
 
 impl Times {
     pub(crate) fn of(runs: &[Run]) -> Self {
         let cpu: Vec<f64> = runs.iter().map(|run| run.cpu.as_secs_f64()).collect();
         let wall: Vec<f64> = runs.iter().map(|run| run.wall.as_secs_f64()).collect();
-        let peak: Vec<f64> = runs.iter().map(|run| run.peak_kib as f64).collect();
         Self {
             cpu: median(&cpu),
             cpu_min: cpu.iter().copied().fold(f64::INFINITY, f64::min),
             wall: median(&wall),
-            peak_kib: median(&peak) as u64,
         }
     }
 }

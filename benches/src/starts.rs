@@ -12,6 +12,7 @@ use crate::build;
 use crate::compare::progress_bar;
 use crate::engine::{EngineKind, Runner};
 use crate::measure::{self, Run};
+use crate::peak::peak_kib;
 use crate::programs;
 use crate::report::{Times, processor};
 
@@ -58,6 +59,8 @@ struct ModuleReport {
 struct EngineReport {
     engine: String,
     runs: usize,
+    /// Of one run more. Nothing where the system does not tell.
+    peak_kib: Option<u64>,
     /// Nothing if it failed, for this reason.
     times: Result<Times, String>,
 }
@@ -185,10 +188,13 @@ fn measure_module(
     module: &Module,
     starters: &[Starter],
 ) -> Result<ModuleReport, String> {
-    let run = |starter: &Starter| -> Result<Run, String> {
+    let command = |starter: &Starter| {
         let mut command = (starter.command)();
         command.arg(&module.path).args(module.args);
-        let run = measure::run(command, plan.limit)?;
+        command
+    };
+    let run = |starter: &Starter| -> Result<Run, String> {
+        let run = measure::run(command(starter), plan.limit)?;
         let prints = String::from_utf8_lossy(&run.stdout).contains(module.prints);
         // What it prints was checked just now: only the status is left to look at.
         match run.failure(&run.stdout) {
@@ -215,9 +221,11 @@ fn measure_module(
     bar.finish_and_clear();
     let bar = progress_bar(results.iter().map(|(_, wanted)| *wanted as usize).sum());
     bar.set_message(module.name);
-    for round in 0..plan.runs as usize {
-        for turn in 0..starters.len() {
-            let index = (round + turn) % starters.len();
+    let mut order: Vec<usize> = (0..starters.len()).collect();
+    for round in 0..plan.runs {
+        // Each run finds caches as the one before left them: so none always comes after the same other one.
+        shuffle(&mut order, round);
+        for &index in &order {
             let (result, wanted) = &mut results[index];
             let Ok(runs) = result else { continue };
             if runs.len() < *wanted as usize {
@@ -236,6 +244,10 @@ fn measure_module(
         .map(|(starter, (result, _))| EngineReport {
             engine: starter.label.clone(),
             runs: result.as_ref().map_or(0, Vec::len),
+            peak_kib: result
+                .as_ref()
+                .ok()
+                .and_then(|_| peak_kib(command(starter)).ok()?),
             times: result.map(|runs| Times::of(&runs)),
         });
     Ok(ModuleReport {
@@ -244,6 +256,18 @@ fn measure_module(
         bytes: file_size(&module.path)?,
         engines: engines.collect(),
     })
+}
+
+/// Puts a list in another order, for each round a different one.
+fn shuffle(order: &mut [usize], round: u32) {
+    // A linear congruential generator (Knuth's MMIX).
+    let mut state = u64::from(round) + 1;
+    for last in (1..order.len()).rev() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        order.swap(last, (state >> 33) as usize % (last + 1));
+    }
 }
 
 fn file_size(path: &Path) -> Result<u64, String> {
@@ -275,12 +299,14 @@ impl Report {
                 let _ = match &engine.times {
                     Ok(times) => writeln!(
                         text,
-                        "| {} | {:.2} ms | {:.2} ms | {:.2} ms | {:.1} MiB | {} |",
+                        "| {} | {:.2} ms | {:.2} ms | {:.2} ms | {} | {} |",
                         engine.engine,
                         times.cpu * 1e3,
                         times.cpu_min * 1e3,
                         times.wall * 1e3,
-                        times.peak_kib as f64 / 1024.0,
+                        engine.peak_kib.map_or("?".to_owned(), |peak| {
+                            format!("{:.1} MiB", peak as f64 / 1024.0)
+                        }),
                         engine.runs
                     ),
                     Err(reason) => {
