@@ -8,7 +8,7 @@ compared: it leaves out the start of the process, decoding, validation, and tran
 the small amount against benches/programs/expected, those of the larger one against each other.
 
 Needs Debian 12 with what .ci/install-tools.sh installs, and the packages qemu-user (its static twin takes no plugins)
-and gcc. A count is no time: see docs/performance.md for what it does not tell.
+and gcc. A count is no time: see docs/instructions.md for what it does not tell.
 """
 
 import argparse

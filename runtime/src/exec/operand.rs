@@ -136,7 +136,7 @@ impl Value for u64 {
     }
 }
 
-/// As a register's content, by whatever extension is free: 32-bit operations extend by sign on riscv64, by zero
+/// As a register's or a slot's content, by whatever extension is free: 32-bit operations extend by sign on riscv64, by zero
 /// elsewhere.
 #[inline(always)]
 fn widen(value: u32) -> usize {
