@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Counts the instructions that teff and wasmi execute on aarch64 and riscv64, under QEMU, and prints a table.
 
-Both are built for the processor with the same compiler and profile (thin LTO, one codegen unit, static), and run the
+Both are built for the processor with the same compiler and profile (thin LTO, one codegen unit, static), for riscv64
+twice: with what riscv64gc promises, and for processors that take unaligned accesses as well. They run the
 programs of benches/programs with a small and a larger amount of work. The difference of the two counts is what is
 compared: it leaves out the start of the process, decoding, validation, and translation. Outputs are checked: those of
 the small amount against benches/programs/expected, those of the larger one against each other.
 
 Needs Debian 12 with what .ci/install-tools.sh installs, and the packages qemu-user (its static twin takes no plugins)
-and gcc. A count is no time: see docs/performance.md for what it does not tell.
+and gcc. A count is no time: see docs/instructions.md for what it does not tell.
 """
 
 import argparse
@@ -26,10 +27,13 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 PROGRAMS = REPOSITORY / "benches" / "programs"
 
-# The target, and what its emulator and its tools are called.
+# The target, what its tools are called, and what the processor has that the target does not promise. The emulator's name
+# is the part of ours in front of the dash.
+RISCV64 = ("riscv64gc-unknown-linux-gnu", "riscv64-linux-gnu-")
 TARGETS = {
-    "aarch64": ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu-"),
-    "riscv64": ("riscv64gc-unknown-linux-gnu", "riscv64-linux-gnu-"),
+    "aarch64": ("aarch64-unknown-linux-gnu", "aarch64-linux-gnu-", []),
+    "riscv64": (*RISCV64, []),
+    "riscv64-unaligned": (*RISCV64, ["unaligned-scalar-mem"]),
 }
 
 # The command of each engine, and what comes before the module. The first is the reference of the ratios.
@@ -97,19 +101,21 @@ class Processor:
 
     def __init__(self, name, scratch):
         self.name = name
-        self.target, self.tools = TARGETS[name]
-        # A directory of our own: the flags below are not those of the other builds.
-        self.directory = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").resolve() / "icount"
+        self.target, self.tools, self.features = TARGETS[name]
+        self.emulator = "qemu-" + name.split("-")[0]
+        # A directory of its own: the flags below are not those of the other builds.
+        self.directory = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target").resolve() / "icount" / name
         self.plugin = scratch / "count.so"
         self.scratch = scratch
 
     def build(self):
         variable = self.target.upper().replace("-", "_")
+        features = ",".join(f"+{feature}" for feature in ["crt-static", *self.features])
         environment = os.environ | {
             "CARGO_TARGET_DIR": str(self.directory),
             f"CARGO_TARGET_{variable}_LINKER": f"{self.tools}gcc",
             # Symbols with generic arguments: --functions tells handlers apart by them.
-            "RUSTFLAGS": "-Ctarget-feature=+crt-static -Csymbol-mangling-version=v0",
+            "RUSTFLAGS": f"-Ctarget-feature={features} -Csymbol-mangling-version=v0",
             "CARGO_PROFILE_RELEASE_DEBUG": "false",
         }
         cargo = ["bash", str(REPOSITORY / ".ci/debian-cargo.sh"), "build", "--release", "--target", self.target, "-Zbuild-std"]
@@ -128,7 +134,7 @@ class Processor:
         module, *part = program.split("-", 1) if program.startswith("go-") else [program]
         out = self.scratch / f"{self.name}-{engine}-{program}-{amount}"
         plugin = f"{self.plugin},out={out}" + (f",blocks={blocks}" if blocks else "")
-        command = [f"qemu-{self.name}", "-plugin", plugin, self.command(engine), *ENGINES[engine][1]]
+        command = [self.emulator, "-plugin", plugin, self.command(engine), *ENGINES[engine][1]]
         guest = [PROGRAMS / "wasm" / f"{module}.wasm", *part, str(amount)]
         done = subprocess.run(command + guest, capture_output=True)
         if done.returncode != 0:

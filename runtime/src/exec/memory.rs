@@ -4,6 +4,7 @@ use super::{
     backend::{Backend, Class},
     kinds::{Fixed, FixedOp, LoadOp, StoreOp},
     machine::Machine,
+    unaligned::{Unit, read_extended},
 };
 use crate::{
     Trap,
@@ -21,12 +22,8 @@ macro_rules! loads {
 
             #[inline(always)]
             unsafe fn load(p: *const u8) -> $out {
-                /// Aligned to one byte. (`ptr::read_unaligned` goes through a stack slot when debug
-                /// assertions are on, and the tail call is lost.)
-                #[repr(C, packed)]
-                struct Unaligned($raw);
                 // SAFETY: the caller checked that the bytes are in the memory.
-                let $v = unsafe { (*p.cast::<Unaligned>()).0 };
+                let $v = unsafe { <$raw>::read(p) };
                 $body
             }
         }
@@ -44,10 +41,8 @@ macro_rules! stores {
 
             #[inline(always)]
             unsafe fn store(p: *mut u8, $v: $in) {
-                #[repr(C, packed)]
-                struct Unaligned($raw);
                 // SAFETY: the caller checked that the bytes are in the memory.
-                unsafe { (*p.cast::<Unaligned>()).0 = $body };
+                unsafe { <$raw>::write(p, $body) };
             }
         }
     )*};
@@ -67,7 +62,19 @@ loads! {
     I64Load16S: i16 => u64 = |v| v as u64;
     I64Load16U: u16 => u64 = |v| u64::from(v);
     I64Load32S: i32 => u64 = |v| v as u64;
-    I64Load32U: u32 => u64 = |v| u64::from(v);
+}
+
+pub(super) struct I64Load32U;
+
+impl LoadOp for I64Load32U {
+    type Out = u64;
+    const SIZE: usize = size_of::<u32>();
+
+    #[inline(always)]
+    unsafe fn load(p: *const u8) -> u64 {
+        // SAFETY: the caller checked that the bytes are in the memory.
+        unsafe { read_extended(p) }
+    }
 }
 
 stores! {

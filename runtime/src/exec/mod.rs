@@ -28,6 +28,7 @@ mod run;
 mod selftest;
 mod table;
 mod target;
+mod unaligned;
 mod variable;
 
 pub(crate) use call::HEADER;

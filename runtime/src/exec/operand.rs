@@ -71,7 +71,7 @@ impl Value for u32 {
 
     #[inline(always)]
     fn to_slot(self) -> u64 {
-        u64::from(self)
+        widen(self) as u64
     }
 }
 
@@ -136,7 +136,7 @@ impl Value for u64 {
     }
 }
 
-/// As a register's content, by whatever extension is free: 32-bit operations extend by sign on riscv64, by zero
+/// As a register's or a slot's content, by whatever extension is free: 32-bit operations extend by sign on riscv64, by zero
 /// elsewhere.
 #[inline(always)]
 fn widen(value: u32) -> usize {
@@ -148,7 +148,7 @@ fn widen(value: u32) -> usize {
 }
 
 macro_rules! float_value {
-    ($ty:ident, $acc:ident, $pin:ident, $from32:expr, $from64:expr) => {
+    ($ty:ident, $acc:ident, $pin:ident, $from32:expr, $from64:expr, $to_slot:expr) => {
         impl Value for $ty {
             #[inline(always)]
             unsafe fn acc<B: Backend, C: Class>(m: &Machine<B, C>) -> Self {
@@ -206,21 +206,27 @@ macro_rules! float_value {
 
             #[inline(always)]
             fn to_slot(self) -> u64 {
-                u64::from(self.to_bits())
+                $to_slot(self.to_bits())
             }
         }
     };
 }
 
-float_value!(f32, fa32, pin32, f32::from_bits, |imm: u64| f32::from_bits(
-    imm as u32
-));
+float_value!(
+    f32,
+    fa32,
+    pin32,
+    f32::from_bits,
+    |imm: u64| f32::from_bits(imm as u32),
+    |bits: u32| widen(bits) as u64
+);
 float_value!(
     f64,
     fa64,
     pin64,
     |imm: u32| f64::from_bits(u64::from(imm)),
-    f64::from_bits
+    f64::from_bits,
+    |bits: u64| bits
 );
 
 /// Where a form's operand is. `SLOT` and `IMM` say which fields it takes.
