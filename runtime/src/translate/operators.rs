@@ -3,6 +3,10 @@
 //! Each of the common ones gets a copy of [`Translator::visit`] of which the compiler leaves its own line alone: then
 //! no operator has to be stored and told apart again.
 
+// Named by the list of operators; the prelude of std has it.
+#[cfg(not(feature = "std"))]
+use alloc::vec::Vec;
+
 use wasmparser::{FrameKind, FrameStack, Operator, VisitOperator};
 
 use super::{Step, Translator, control::Kind};
