@@ -93,7 +93,8 @@ fn link_statically(compiler: &Compiler, unwinder: &Path) -> Option<()> {
         &format!("GROUP({})\n", group.join(" ")),
     )
     .ok()?;
-    println!("cargo:rustc-link-search=native={}", directory.display());
+    // For the command alone: tests are linked as usual.
+    println!("cargo:rustc-link-arg-bins=-L{}", directory.display());
     println!("cargo:rustc-link-arg-bins=-static-pie");
     for function in OPTIONAL {
         println!("cargo:rustc-link-arg-bins=-Wl,-u,{function}");
