@@ -107,13 +107,10 @@ mod tests {
             let clock = Clock::from_arg(id).unwrap();
             let before = clock.now().unwrap();
             let started = std::time::Instant::now();
-            while started.elapsed().as_millis() < 20 {}
-            let passed = clock.now().unwrap() - before;
-            // The wait was busy, so also the processor clocks have advanced.
-            assert!(
-                (1_000_000..60_000_000_000).contains(&passed),
-                "{clock:?} {passed}"
-            );
+            // The wait is busy, so also the processor clocks advance, however little of it this thread gets.
+            while clock.now().unwrap() - before < 1_000_000 {
+                assert!(started.elapsed().as_secs() < 60, "{clock:?} stands still");
+            }
             let resolution = clock.resolution().unwrap();
             assert!(
                 (1..=1_000_000_000).contains(&resolution),
