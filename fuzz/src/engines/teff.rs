@@ -73,7 +73,7 @@ impl Configuration {
             .map(|export| (export.name().to_owned(), export.into_extern()))
             .collect();
         exports.sort_by(|a, b| a.0.cmp(&b.0));
-        let function = |export: &Extern| export.clone().into_func();
+        let function = |export: &Extern| export.into_func();
         let reset = exports
             .iter()
             .find(|(name, _)| name == RESET)
