@@ -167,8 +167,10 @@ fn query(wasm: &[u8]) -> wasmparser::Result<Query> {
     for (index, export) in exports.iter().enumerate() {
         let name = export.name.to_owned();
         match types.entity_type_from_export(export) {
-            Some(EntityType::Func(_)) if name == RESET => query.reset = Some(index),
-            Some(EntityType::Func(id)) => {
+            Some(EntityType::Func(_) | EntityType::FuncExact(_)) if name == RESET => {
+                query.reset = Some(index)
+            }
+            Some(EntityType::Func(id) | EntityType::FuncExact(id)) => {
                 let ty = types[id].unwrap_func();
                 let parameters: Vec<Type> = ty.params().iter().map(type_of).collect();
                 query.functions.push(Function {
