@@ -10,7 +10,7 @@ export CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER=riscv64-linux-gnu-gcc
 check() {
     local target=$1 qemu=$2 start=$SECONDS built suite backend
     # Many units at once build faster than one, and nothing is timed here.
-    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_DEBUG=false \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_LTO=off \
         RUSTFLAGS="-Ctarget-feature=+crt-static" bash .ci/debian-cargo.sh build --quiet --release --target "$target" -Zbuild-std \
         -p teff-spec-tests -p teff-cli --bins
     built=$SECONDS
@@ -21,6 +21,9 @@ check() {
     "$qemu" "$programs/teff-spec-tests" run --backend threaded --form all
     "$qemu" "$programs/teff-spec-tests" run --backend loop --form compact
     "$qemu" "$programs/teff-spec-tests" run --backend threaded --form compact --metered
+    if [ -d ../shared/suites/wasi-testsuite ]; then
+        "$qemu" "$programs/teff-spec-tests" wasi --suite ../shared/suites/wasi-testsuite --teff "$qemu $programs/teff"
+    fi
     suite=$SECONDS
     # The test runs on this machine; what it starts and compares is the emulated teff.
     TEFF_GUESTS_TEFF="$qemu $programs/teff" cargo test --quiet --release -p teff-cli --test guests

@@ -1,14 +1,16 @@
-//! Decides whether this build has the threaded backend, whose handlers end in sibling calls.
+//! Decides whether this build has the threaded backend, whose handlers end in sibling calls, and its compact form.
 //!
 //! rustc turns an indirect call in tail position into a jump at every opt-level but 0 on the targets below
 //! (verified by disassembly; the run-time self-test in `exec/selftest.rs` refuses to run otherwise).
 
 fn main() {
     println!("cargo:rustc-check-cfg=cfg(teff_threaded)");
+    println!("cargo:rustc-check-cfg=cfg(teff_compact)");
     println!("cargo:rerun-if-changed=build.rs");
     let var = |name: &str| std::env::var(name).unwrap_or_default();
 
-    let wanted = std::env::var_os("CARGO_FEATURE_THREADED").is_some();
+    let feature = |name: &str| std::env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
+    let wanted = feature("THREADED");
     let optimised = var("OPT_LEVEL") != "0";
     let target = var("TARGET");
     // Thumb-1 has no indirect jump with four live argument registers, so it never gets sibling calls.
@@ -21,5 +23,8 @@ fn main() {
 
     if wanted && optimised && able && !miri {
         println!("cargo:rustc-cfg=teff_threaded");
+        if feature("COMPACT") || !feature("STD") {
+            println!("cargo:rustc-cfg=teff_compact");
+        }
     }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts the instructions that teff and wasmi execute on aarch64 and riscv64, under QEMU, and prints a table.
 
-Both are built for the processor with the same compiler and profile (thin LTO, one codegen unit, static), for riscv64
+Both are built for the processor with the same compiler and profile (fat LTO, one codegen unit, static), for riscv64
 twice: with what riscv64gc promises, and for processors that take unaligned accesses as well. They run the
 programs of benches/programs with a small and a larger amount of work. The difference of the two counts is what is
 compared: it leaves out the start of the process, decoding, validation, and translation. Outputs are checked: those of

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use teff_runtime::{Backend, CodeForm, CompilationMode, Config};
+use teff_wasi::Faults;
 
 use crate::failure::{Failure, Result};
 
@@ -25,6 +26,7 @@ Examples:
   teff run --invoke add math.wat 2 3      call one exported function
   teff inspect hello.wasm                 what it imports, exports and needs
   teff validate hello.wasm                is it valid?
+  teff pack files -o files.romfs          a directory as an image for `teff run --flash`
 
 `teff help run` says more about running."
 )]
@@ -36,9 +38,10 @@ struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Run(Run),
+    Run(Box<Run>),
     Inspect(Inspect),
     Validate(Validate),
+    Pack(Pack),
 }
 
 /// Run a program, or one function of a module
@@ -50,8 +53,15 @@ pub(crate) enum Command {
 Examples:
   teff run hello.wasm                          a program; its exit status becomes teff's
   teff run tool.wasm --verbose input           --verbose and input are the program's arguments
-  teff run --dir . --dir /srv/data::/data app.wasm
-                                               it sees . and, as /data, /srv/data; nothing else
+  teff run --dir . --dir-ro /srv/data::/data app.wasm
+                                               it sees . and, to read, /srv/data as /data; nothing else
+  teff run --flash data.romfs --tmpfs /tmp=1M app.wasm
+                                               it sees the files of an image, which `teff pack` makes,
+                                               and has a place to write to that is gone at the end
+  teff run --tcp-listen 127.0.0.1:8080 server.wasm
+                                               descriptor 3 is a socket that listens there
+  teff run --audit --max-written 10M plugin.wasm
+                                               says what it was refused; it may write so much
   teff run --env LANG=C --env HOME app.wasm    LANG as given, HOME as it is here
   teff run --invoke fib fib.wat 30             prints the results, one a line
   wat2wasm x.wat -o - | teff run -             a module on standard input
@@ -62,6 +72,9 @@ Examples:
 
 Sizes are bytes, or take K, M or G (1024 each).
 
+What it is granted: its arguments, its standard streams, clocks and randomness; all else only by an option.
+`teff inspect` shows what a module may ask for.
+
 Fuel and time: one unit of fuel is one Wasm instruction (blocks are free; bulk instructions cost more by
 their size). Both limits cost a few percent of speed while they are set, and nothing otherwise.
 
@@ -71,9 +84,53 @@ pub(crate) struct Run {
     /// Let the program see a directory of the host, by this name or as GUEST (repeatable)
     #[arg(long = "dir", value_name = "HOST[::GUEST]", value_parser = parse_dir)]
     pub(crate) dirs: Vec<Dir>,
+    /// Let the program read the files of a romfs image (a file, /dev/mtd*), as / or GUEST (repeatable)
+    #[arg(long, value_name = "IMAGE[::GUEST]", value_parser = parse_flash)]
+    pub(crate) flash: Vec<Dir>,
+    /// Give the program an empty directory in memory, with room for SIZE bytes, or 64M (repeatable)
+    #[arg(long, value_name = "GUEST[=SIZE]", value_parser = parse_tmpfs)]
+    pub(crate) tmpfs: Vec<Tmpfs>,
     /// Set an environment variable, or pass one on with its value here (repeatable)
     #[arg(long = "env", value_name = "K=V|K", value_parser = parse_env)]
     pub(crate) env: Vec<(String, Vec<u8>)>,
+    /// The same, to read only
+    #[arg(long = "dir-ro", value_name = "HOST[::GUEST]", value_parser = parse_dir)]
+    pub(crate) dirs_ro: Vec<Dir>,
+    /// Give the program a socket that listens on this address: descriptor 3, the next 4, and so on; port 0
+    /// is one that is free, and said on standard error (repeatable)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) tcp_listen: Vec<String>,
+    /// Put a faulty network before its sockets, for tests: loss=1%,delay=50ms,jitter=10ms,reset=0.1%,
+    /// bandwidth=64K,seed=42, or some of these
+    #[arg(long, value_name = "FAULTS", value_parser = Faults::parse)]
+    pub(crate) net_faults: Option<Faults>,
+    /// Tell it something about the device: as an environment variable, and by `device.get` (repeatable)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_device)]
+    pub(crate) device: Vec<(String, Vec<u8>)>,
+    /// Withhold clocks
+    #[arg(long)]
+    pub(crate) no_clocks: bool,
+    /// Withhold randomness
+    #[arg(long)]
+    pub(crate) no_random: bool,
+    /// Let its monotonic clock be the hardware's, which no network time corrects
+    #[arg(long)]
+    pub(crate) monotonic_raw: bool,
+    /// Say on standard error what the program was refused: each time, and in sum
+    #[arg(long)]
+    pub(crate) audit: bool,
+    /// Most descriptors that it may have open
+    #[arg(long, value_name = "N")]
+    pub(crate) max_fds: Option<usize>,
+    /// Most bytes that it may write, to whatever
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(crate) max_written: Option<usize>,
+    /// Most files, directories and links that it may create
+    #[arg(long, value_name = "N")]
+    pub(crate) max_entries: Option<u64>,
+    /// Most time that it may spend waiting, in sum
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub(crate) max_wait: Option<Duration>,
     /// Call this exported function instead; ARGS are its arguments
     #[arg(long, value_name = "NAME")]
     pub(crate) invoke: Option<String>,
@@ -138,7 +195,39 @@ pub(crate) struct Validate {
     pub(crate) file: PathBuf,
 }
 
-/// A directory of the host and its name in the guest.
+/// Pack a directory into a read-only image, for `teff run --flash` and for a device's flash
+///
+/// The image is a romfs, a format of Linux. It has the directory's files, directories and symbolic
+/// links; no owners and no times. Symbolic links stay as they are: a program can follow those that lead to
+/// something in the image by a relative path.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  teff pack www -o www.romfs               all that is in www
+  teff run --flash www.romfs::/www app.wasm
+                                           the program sees it as /www
+  mount -t romfs -o loop,ro www.romfs /mnt Linux shows it in /mnt, if it was built with romfs
+
+The same files make the same image. A name has at most 127 bytes, and an image less than 4 GiB.")]
+pub(crate) struct Pack {
+    /// The image's file
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(crate) output: PathBuf,
+    /// The name that the image has inside; the default is the directory's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) volume: Option<String>,
+    /// What is packed
+    pub(crate) dir: PathBuf,
+}
+
+/// A directory in memory: its name in the guest, and how many bytes it has room for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tmpfs {
+    pub(crate) guest: String,
+    pub(crate) size: usize,
+}
+
+/// A directory of the host, or an image, and its name in the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dir {
     pub(crate) host: PathBuf,
@@ -309,6 +398,32 @@ fn parse_dir(text: &str) -> std::result::Result<Dir, String> {
     })
 }
 
+fn parse_flash(text: &str) -> std::result::Result<Dir, String> {
+    let (image, guest) = text.split_once("::").unwrap_or((text, "/"));
+    if image.is_empty() || guest.is_empty() {
+        return Err("expected IMAGE or IMAGE::GUEST".into());
+    }
+    Ok(Dir {
+        host: image.into(),
+        guest: guest.into(),
+    })
+}
+
+fn parse_tmpfs(text: &str) -> std::result::Result<Tmpfs, String> {
+    const DEFAULT: usize = 64 << 20;
+    let (guest, size) = match text.split_once('=') {
+        Some((guest, size)) => (guest, parse_size(size)?),
+        None => (text, DEFAULT),
+    };
+    if guest.is_empty() {
+        return Err("expected GUEST or GUEST=SIZE, such as /tmp=1M".into());
+    }
+    Ok(Tmpfs {
+        guest: guest.into(),
+        size,
+    })
+}
+
 fn parse_env(text: &str) -> std::result::Result<(String, Vec<u8>), String> {
     let (name, value) = match text.split_once('=') {
         Some((name, value)) => (name, value.as_bytes().to_vec()),
@@ -323,10 +438,17 @@ fn parse_env(text: &str) -> std::result::Result<(String, Vec<u8>), String> {
     Ok((name.into(), value))
 }
 
+fn parse_device(text: &str) -> std::result::Result<(String, Vec<u8>), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("expected KEY=VALUE, such as DEVICE_UUID=7f3a".into()),
+    }
+}
+
 /// Parses the command line. Help and version end the program here.
 pub(crate) fn parse(arguments: &[OsString]) -> Result<Command> {
     if let Some(run) = run_without_options(arguments) {
-        return Ok(Command::Run(run));
+        return Ok(Command::Run(Box::new(run)));
     }
     let error = match Cli::try_parse_from(arguments) {
         Ok(cli) => return Ok(cli.command),
@@ -396,6 +518,28 @@ mod tests {
         assert_eq!(parse_dir("a::/b"), Ok(dir("a", "/b")));
         assert!(parse_dir("::b").is_err());
         assert!(parse_dir("a::").is_err());
+    }
+
+    #[test]
+    fn trees() {
+        let image = |host: &str, guest: &str| Dir {
+            host: host.into(),
+            guest: guest.into(),
+        };
+        assert_eq!(parse_flash("a.romfs"), Ok(image("a.romfs", "/")));
+        assert_eq!(parse_flash("/dev/mtd3::/b"), Ok(image("/dev/mtd3", "/b")));
+        assert!(parse_flash("::b").is_err());
+        assert!(parse_flash("a::").is_err());
+        let tmpfs = |guest: &str, size| Tmpfs {
+            guest: guest.into(),
+            size,
+        };
+        assert_eq!(parse_tmpfs("/tmp"), Ok(tmpfs("/tmp", 64 << 20)));
+        assert_eq!(parse_tmpfs("/tmp=16K"), Ok(tmpfs("/tmp", 16 << 10)));
+        assert!(parse_tmpfs("=1M").is_err());
+        assert!(parse_tmpfs("").is_err());
+        assert!(parse_tmpfs("/tmp=").is_err());
+        assert!(parse_tmpfs("/tmp=all").is_err());
     }
 
     #[test]

@@ -3,7 +3,9 @@
 //! ```text
 //! args      the command line
 //! load      a file, text or standard input → bytes or a module
+//! grants    what a guest is given, and which option would have given what it was refused
 //! run       a module with WASI; invoke: one exported function; timeout: not for ever
+//! flash     an image of files → a tree for the guest; pack: a directory → such an image
 //! inspect   what a module has (summary) and needs (features), and its register code (ir)
 //! census    what was dispatched (only with the feature)
 //! failure   what ends the program, and with which exit status
@@ -18,10 +20,13 @@ mod args;
 mod census;
 mod failure;
 mod features;
+mod flash;
+mod grants;
 mod inspect;
 mod invoke;
 mod ir;
 mod load;
+mod pack;
 mod run;
 #[cfg(not(test))]
 mod start;
@@ -54,6 +59,7 @@ fn dispatch(command: Command) -> Result<()> {
         }
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Validate(args) => validate(&args),
+        Command::Pack(args) => pack::pack(&args),
     }
 }
 

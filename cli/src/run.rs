@@ -3,10 +3,11 @@
 use std::mem::ManuallyDrop;
 
 use teff_runtime::{Engine, Instance, Linker, Module, Store, StoreLimitsBuilder};
-use teff_wasi::{DirPerms, FilePerms, WasiCtx, WasiCtxBuilder};
+use teff_wasi::WasiCtx;
 
 use crate::args::Run;
 use crate::failure::{Failure, Result};
+use crate::grants;
 use crate::invoke::{exported_functions, invoke};
 use crate::load::Source;
 use crate::timeout::Watchdog;
@@ -30,12 +31,18 @@ pub(crate) fn run(args: &Run) -> Result<()> {
     };
     let source = Source::open(&args.file())?;
     let module = ManuallyDrop::new(source.module(&engine)?);
-    let state = State { wasi: wasi(args)? };
+    let state = State {
+        wasi: grants::wasi(args)?,
+    };
 
     // What the guest uses is not given back piece by piece at the end: the system takes it all at once.
     let mut linker = ManuallyDrop::new(Linker::new(&engine));
     teff_wasi::add_imported_to_linker(&mut linker, &module, |state: &mut State| &mut state.wasi)
         .map_err(Failure::message)?;
+    if !args.device.is_empty() {
+        teff_wasi::add_device_to_linker(&mut linker, |state: &mut State| &mut state.wasi)
+            .map_err(Failure::message)?;
+    }
     let mut store = ManuallyDrop::new(Store::new(&engine, state));
     let store = &mut *store;
     if let Some(bytes) = args.max_memory {
@@ -46,43 +53,38 @@ pub(crate) fn run(args: &Run) -> Result<()> {
     }
     // The watchdog begins the next epoch, and nobody else.
     store.set_epoch_deadline(u64::from(args.timeout.is_some()));
-    let instance = match linker.instantiate(&mut *store, &module) {
+    let result = start(args, &linker, store, &module, &source);
+    let failed = !matches!(result, Ok(()) | Err(Failure::Exit(0)));
+    if failed || args.audit {
+        grants::report(args, &store.data().wasi, &module, failed);
+    }
+    result
+}
+
+/// Instantiates the module and runs what is to be run.
+fn start(
+    args: &Run,
+    linker: &Linker<State>,
+    store: &mut Store<State>,
+    module: &Module,
+    source: &Source,
+) -> Result<()> {
+    let instance = match linker.instantiate(&mut *store, module) {
         Ok(instance) => instance,
         Err(error) => {
-            check_imports(&linker, store, &module)?;
+            check_imports(linker, store, module)?;
             return Err(Failure::from_guest(&error));
         }
     };
 
     let name = match &args.invoke {
         Some(name) => name,
-        None => return run_default(store, &instance, &source),
+        None => return run_default(store, &instance, source),
     };
     if name != REACTOR {
         call_if_exported(store, &instance, REACTOR)?;
     }
     invoke(store, &instance, name, args.args())
-}
-
-/// The guest's arguments, environment and directories; its standard streams are ours.
-fn wasi(args: &Run) -> Result<WasiCtx> {
-    let mut builder = WasiCtxBuilder::new();
-    builder.inherit_stdio().args(&args.argv()).envs(&args.env);
-    for dir in &args.dirs {
-        let host = dir.host.display();
-        if !dir.host.is_dir() {
-            let what = if dir.host.exists() {
-                "is no directory"
-            } else {
-                "does not exist"
-            };
-            return Err(Failure::message(format!("--dir {host}: {host} {what}")));
-        }
-        builder
-            .preopened_dir(&dir.host, &dir.guest, DirPerms::all(), FilePerms::all())
-            .map_err(|e| Failure::message(format!("--dir {host}: cannot open it: {e}")))?;
-    }
-    Ok(builder.build())
 }
 
 /// Names what the module imports and nobody provides, if linking failed for it.
@@ -101,7 +103,7 @@ fn check_imports(linker: &Linker<State>, store: &mut Store<State>, module: &Modu
         n => format!(" (and {} more: see `teff inspect`)", n - 1),
     };
     Err(Failure::message(format!(
-        "unknown import `{}::{}`, a {}{more}: `teff run` provides only wasi_snapshot_preview1; build \
+        "unknown import `{}::{}`, a {}{more}: `teff run` provides only WASI preview 1 (and `device.get` with --device); build \
          the module for wasm32-wasip1, or embed it with the crate teff-runtime and define the import",
         first.module(),
         first.name(),

@@ -255,7 +255,7 @@ fn time_runs_out() {
         (Some(3), "in time\n"),
         "{in_time:?}"
     );
-    // A guest that waits for the system is not interrupted, but ends all the same.
+    // A guest that waits for the system is interrupted as well.
     let sleep = r#"(module
         (import "wasi_snapshot_preview1" "poll_oneoff"
             (func $poll_oneoff (param i32 i32 i32 i32) (result i32)))
@@ -266,10 +266,7 @@ fn time_runs_out() {
             (i64.store (i32.const 24) (i64.const 3600000000000))
             (drop (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"#;
     let sleep = file(&dir, "sleep.wat", sleep);
-    timed_out(
-        run(&["--timeout", "50ms"], &sleep),
-        &["not in the guest's own code"],
-    );
+    timed_out(run(&["--timeout", "50ms"], &sleep), &["wasm backtrace"]);
     run(&["--timeout", "soon"], &wat).is_refused_with(&["--timeout", "soon"]);
 }
 
@@ -344,7 +341,7 @@ fn modules_that_cannot_run_say_why() {
             "unknown import",
             "env::now",
             "func (i32) -> (i64)",
-            "wasi_snapshot_preview1",
+            "WASI preview 1",
         ],
     );
     refused(
@@ -426,4 +423,117 @@ fn a_closed_output_ends_quietly() {
     assert_eq!(&line, b"again and again\n");
     assert_eq!(output.status.signal(), Some(libc::SIGPIPE), "{output:?}");
     assert_eq!(output.stderr, b"");
+}
+
+/// A guest that opens `x` for writing in its first directory and exits with the error.
+const OPENS: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "x")
+    (func (export "_start")
+        (call $proc_exit (call $path_open
+            (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 1)
+            (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 8)))))"#;
+
+#[test]
+fn what_was_refused_names_the_option_that_grants_it() {
+    let dir = scratch("refused");
+    let data = dir.join("data");
+    std::fs::create_dir(&data).unwrap();
+    let wat = file(&dir, "open.wat", OPENS);
+    let run = |options: &[&str]| run(teff().arg("run").args(options).arg(&wat));
+    let data = data.to_str().unwrap();
+    let has = |run: Run, status: u16, parts: &[&str]| {
+        assert_eq!(run.status, Some(i32::from(status)), "{run:?}");
+        for part in parts {
+            assert!(
+                run.stderr.contains(part),
+                "`{part}` is not in: {}",
+                run.stderr
+            );
+        }
+    };
+    has(run(&[]), 8, &["had no directory", "--dir", "--dir-ro"]);
+    has(
+        run(&["--dir-ro", data]),
+        63,
+        &["refused path_open", "--dir in place of --dir-ro"],
+    );
+    let limited = ["--dir", data, "--max-entries", "0", "--audit"];
+    has(
+        run(&limited),
+        19,
+        &["refused: path_open", "--max-entries", "refused 1 times"],
+    );
+    has(run(&["--dir", data, "--max-fds", "4"]), 33, &["--max-fds"]);
+    run(&["--dir", data]).succeeds_with("");
+    has(
+        run(&["--dir", data, "--audit"]),
+        0,
+        &["nothing was refused"],
+    );
+    has(
+        run(&["--dir-ro", "no/such"]),
+        1,
+        &["--dir-ro", "no/such", "does not exist"],
+    );
+    has(
+        run(&["--tcp-listen", "nonsense"]),
+        1,
+        &["--tcp-listen nonsense", "cannot listen"],
+    );
+}
+
+#[test]
+fn clocks_and_randomness_can_be_withheld() {
+    let dir = scratch("withheld");
+    let guest = |import: &str, params: &str, args: &str| {
+        format!(
+            r#"(module
+                (import "wasi_snapshot_preview1" "{import}" (func $f (param {params}) (result i32)))
+                (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+                (memory (export "memory") 1)
+                (func (export "_start") (call $proc_exit (call $f {args}))))"#
+        )
+    };
+    let zero = "(i32.const 0)";
+    let clock = guest(
+        "clock_time_get",
+        "i32 i64 i32",
+        "(i32.const 1) (i64.const 0) (i32.const 0)",
+    );
+    let clock = file(&dir, "clock.wat", clock);
+    let random = guest("random_get", "i32 i32", &zero.repeat(2));
+    let random = file(&dir, "random.wat", random);
+    for (option, wat) in [("--no-clocks", &clock), ("--no-random", &random)] {
+        run(teff().arg("run").arg(wat)).succeeds_with("");
+        let refused = run(teff().args(["run", option]).arg(wat));
+        assert_eq!(refused.status, Some(76), "{refused:?}");
+        assert!(refused.stderr.contains(option), "{refused:?}");
+    }
+    run(teff().args(["run", "--monotonic-raw"]).arg(&clock)).succeeds_with("");
+}
+
+#[test]
+fn the_device_is_told_of() {
+    let dir = scratch("device");
+    let text = r#"(module
+        (import "device" "get" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 0) "DEVICE_UUID")
+        (func (export "_start")
+            (drop (call $get (i32.const 0) (i32.const 11) (i32.const 64) (i32.const 32) (i32.const 20)))
+            (i32.store (i32.const 16) (i32.const 64))
+            (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))))"#;
+    let wat = file(&dir, "device.wat", text);
+    run(teff()
+        .args(["run", "--device", "DEVICE_UUID=7f3a"])
+        .arg(&wat))
+    .succeeds_with("7f3a");
+    run(teff().arg("run").arg(&wat)).is_refused_with(&["device::get", "--device"]);
+    run(teff().args(["run", "--device", "x"]).arg(&wat))
+        .is_refused_with(&["--device", "KEY=VALUE"]);
 }

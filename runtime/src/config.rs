@@ -98,8 +98,16 @@ impl Config {
         self
     }
 
-    /// Chooses the form of translated code.
+    /// Chooses the form of translated code. [`Backend::Loop`] has compact code whatever is chosen.
+    ///
+    /// # Panics
+    /// If the build has no such code: [`CodeForm::Compact`] takes the feature `compact` or `loop`.
     pub fn code_form(&mut self, form: CodeForm) -> &mut Self {
+        let has_compact = cfg!(any(teff_compact, not(teff_threaded), feature = "loop"));
+        assert!(
+            form == CodeForm::Direct || has_compact,
+            "this build of teff has no {form:?} code"
+        );
         self.code_form = form;
         self
     }
@@ -150,8 +158,9 @@ impl Config {
     /// [`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline). Off by default, and free when off.
     ///
     /// The epoch is looked at after every 8,000 operators or so, in bulk instructions after every 64 KiB,
-    /// and when a host function returns. A host function itself is not interrupted, nor the translation of a
-    /// function that is called for the first time. What a deep recursion has left to do, if it is neither a
+    /// and when a host function returns. A host function itself is only interrupted if it sees to that
+    /// ([`Engine::wake_on_epoch`](crate::Engine::wake_on_epoch)), the translation of a function that is called
+    /// for the first time not at all. What a deep recursion has left to do, if it is neither a
     /// loop nor a call, is done before the next look.
     pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
         self.epoch_interruption = enable;
@@ -166,6 +175,16 @@ impl Config {
     pub fn epoch_source(&mut self, counter: &'static AtomicUsize) -> &mut Self {
         self.epoch_source = Some(counter);
         self
+    }
+
+    /// Is interruption on ([`Config::epoch_interruption`])? Host functions that wait ask for it.
+    pub fn is_epoch_interruption(&self) -> bool {
+        self.epoch_interruption
+    }
+
+    /// Was a counter given to [`Config::epoch_source`]?
+    pub fn has_epoch_source(&self) -> bool {
+        self.epoch_source.is_some()
     }
 
     /// Is code to be metered?

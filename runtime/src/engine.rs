@@ -6,7 +6,8 @@
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 use core::{
     fmt, ptr,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicUsize, Ordering, fence},
+    task::Waker,
 };
 
 use crate::{
@@ -27,6 +28,9 @@ struct EngineInner {
     target: Target,
     types: Lock<TypeRegistry>,
     epoch: AtomicUsize,
+    /// Who waits for the next epoch, and how many they are.
+    wakers: Lock<Vec<(usize, Waker)>>,
+    waiting: AtomicUsize,
     #[cfg(not(target_has_atomic = "64"))]
     stores: EngineStores,
 }
@@ -47,6 +51,8 @@ impl Engine {
                 config,
                 types: Lock::default(),
                 epoch: AtomicUsize::new(0),
+                wakers: Lock::default(),
+                waiting: AtomicUsize::new(0),
                 #[cfg(not(target_has_atomic = "64"))]
                 stores: EngineStores::new(),
             }),
@@ -62,8 +68,9 @@ impl Engine {
     /// ([`Store::set_epoch_deadline`](crate::Store::set_epoch_deadline)) has come stops within less than a
     /// millisecond, on whatever thread it runs.
     ///
-    /// It does nothing if [`Config::epoch_interruption`] is off. It takes no lock and may be called from
-    /// any thread. Where [`Config::epoch_source`] names another counter, that is the one which counts.
+    /// It may be called from any thread, and wakes host functions that wait ([`Engine::wake_on_epoch`]). It
+    /// takes no lock unless there are such. Nothing stops if [`Config::epoch_interruption`] is off. Where
+    /// [`Config::epoch_source`] names another counter, that is the one which counts.
     pub fn increment_epoch(&self) {
         let epoch = self.epoch();
         // Only the value counts, so no ordering is needed.
@@ -75,6 +82,40 @@ impl Engine {
             epoch.load(Ordering::Relaxed).wrapping_add(1),
             Ordering::Relaxed,
         );
+        // Either this sees who waits, or who is about to wait sees the new epoch: see `wake_on_epoch`.
+        fence(Ordering::SeqCst);
+        if self.inner.waiting.load(Ordering::Relaxed) != 0 {
+            // What a waker does may have to do with this list, so it is not held meanwhile.
+            let wakers: Vec<_> = self
+                .inner
+                .wakers
+                .with(|wakers| wakers.iter().map(|(_, waker)| waker.clone()).collect());
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Has this waker woken at every [`Engine::increment_epoch`] from now on, until the result is dropped.
+    ///
+    /// For host functions that wait for the world and are to be interrupted: they register what wakes them,
+    /// then ask whether the deadline has come already
+    /// ([`StoreContext::epoch_deadline_reached`](crate::StoreContext::epoch_deadline_reached)), then wait.
+    /// One that returns when the deadline has come need say nothing: no code of the guest runs after it. A
+    /// counter of [`Config::epoch_source`] wakes nobody.
+    pub fn wake_on_epoch(&self, waker: Waker) -> EpochWaker {
+        let number = self.inner.wakers.with(|wakers| {
+            // A number that no other has: numbers are few, as waiting calls are.
+            let number = (0..=wakers.len())
+                .find(|number| wakers.iter().all(|(other, _)| other != number))
+                .unwrap_or(wakers.len());
+            wakers.push((number, waker));
+            self.inner.waiting.store(wakers.len(), Ordering::Relaxed);
+            number
+        });
+        fence(Ordering::SeqCst);
+        EpochWaker {
+            engine: self.clone(),
+            number,
+        }
     }
 
     fn epoch(&self) -> &AtomicUsize {
@@ -129,6 +170,27 @@ impl Engine {
         }
         #[cfg(not(target_has_atomic = "64"))]
         self.inner.stores.next()
+    }
+}
+
+/// A waker that waits for the engine's next epoch as long as this exists.
+#[derive(Debug)]
+#[must_use = "the waker is forgotten when this is dropped"]
+pub struct EpochWaker {
+    engine: Engine,
+    number: usize,
+}
+
+impl Drop for EpochWaker {
+    fn drop(&mut self) {
+        let inner = &self.engine.inner;
+        // It is dropped after the list is let go: what it does then may have to do with the list.
+        let _removed = inner.wakers.with(|wakers| {
+            let place = wakers.iter().position(|(number, _)| *number == self.number);
+            let removed = place.map(|place| wakers.remove(place));
+            inner.waiting.store(wakers.len(), Ordering::Relaxed);
+            removed
+        });
     }
 }
 

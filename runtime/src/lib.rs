@@ -82,7 +82,7 @@ mod value;
 pub use crate::exec::Census;
 pub use crate::{
     config::{Backend, CodeForm, CompilationMode, Config},
-    engine::Engine,
+    engine::{Engine, EpochWaker},
     error::{Error, Result},
     func::{Caller, Func},
     global::Global,

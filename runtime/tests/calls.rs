@@ -545,6 +545,24 @@ fn growth_beyond_the_limits_fails_softly() {
 }
 
 #[test]
+fn a_trap_behind_a_tail_call_out_of_the_outermost_function() {
+    each(|engine| {
+        let mut linker = Linker::new(engine);
+        let mut store = Store::new(engine, ());
+        let text = r#"(module $b (func $t (export "t") (unreachable)))"#;
+        let library = instantiate(&linker, &mut store, text).unwrap();
+        linker.instance(&mut store, "b", library).unwrap();
+        let text = r#"(module (import "b" "t" (func $t)) (func (export "f") (return_call $t)))"#;
+        let instance = instantiate(&linker, &mut store, text).unwrap();
+        let error = run(&mut store, instance, "f").unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::UnreachableCodeReached));
+        let frames = error.backtrace().unwrap().frames();
+        assert_eq!(frames.len(), 1);
+        assert_eq!(frames[0].func_name(), Some("t"));
+    });
+}
+
+#[test]
 fn fuel_is_used_up() {
     everywhere(
         |config| _ = config.consume_fuel(true),

@@ -245,7 +245,7 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// `map` over `items` on all processors; results in the order of the items.
-fn parallel<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(crate) fn parallel<T: Sync, R: Send>(items: &[T], map: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism()
         .map_or(1, usize::from)

@@ -1,21 +1,18 @@
-//! Functions on paths.
-//!
-//! Each resolves its path in [`crate::path`], asks for the descriptor's rights and the host's
-//! permissions, and then makes one call on a directory's descriptor and a name, which follows no link.
-//!
-//! A path is bytes to these functions, as it is to the hosts: one that is not UTF-8 is passed on, so that
-//! a guest can open whatever name it was shown.
-
-use std::os::fd::AsFd;
+//! Functions on paths. Each asks for the host's permissions and then has the directory do it.
 
 use crate::{
     WasiCtx,
-    fd::{Descriptor, Dir, File},
+    audit::{Denial, Stop},
+    fd::{Descriptor, Dir},
     guest,
-    path::{self, Last, Place},
-    sys,
-    types::{DirPerms, Errno, Fdflags, FilePerms, Filestat, Filetype, Lookupflags, Oflags, Rights},
+    platform::{OpenOptions, Opened},
+    types::{DirPerms, Errno, Fdflags, FilePerms, Filestat, Lookupflags, Oflags, Rights, Times},
 };
+
+/// Does a `lookupflags` say that links are followed?
+fn follows(flags: u32) -> Result<bool, Errno> {
+    Ok(Lookupflags::from_arg(flags)?.contains(Lookupflags::SYMLINK_FOLLOW))
+}
 
 #[allow(clippy::too_many_arguments, reason = "the interface's")]
 pub(crate) fn path_open(
@@ -30,99 +27,129 @@ pub(crate) fn path_open(
     rights_inheriting: u64,
     fdflags: u32,
     opened: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     // What may be inherited is what the directory lets inherit; see the head of `fd.rs`.
     let _ = rights_inheriting;
     guest::check(mem, opened, 4)?;
-    let follow = Lookupflags::from_arg(dirflags)?.contains(Lookupflags::SYMLINK_FOLLOW);
     let oflags = Oflags::from_arg(oflags)?;
     let fdflags = Fdflags::from_arg(fdflags)?;
     let access = Rights::from_bits_truncate(rights_base).intersection(Rights::READ_WRITE);
+    let options = OpenOptions {
+        follow: follows(dirflags)?,
+        oflags,
+        fdflags,
+        read: access.contains(Rights::FD_READ),
+        write: access.contains(Rights::FD_WRITE),
+    };
+    if oflags.contains(Oflags::CREAT | Oflags::DIRECTORY) {
+        // Old kernels would create a file, and then say that it is no directory.
+        return Err(Errno::Inval.into());
+    }
+    let at = (path, path_len);
     let path = guest::bytes(mem, path, path_len)?;
 
     let parent = ctx.fds.get(fd)?;
-    let mut needed = Rights::PATH_OPEN;
     if oflags.contains(Oflags::CREAT) {
-        needed = needed | Rights::PATH_CREATE_FILE;
+        parent.require(Rights::PATH_CREATE_FILE)?;
     }
     if oflags.contains(Oflags::TRUNC) {
-        needed = needed | Rights::PATH_FILESTAT_SET_SIZE;
+        parent.require(Rights::PATH_FILESTAT_SET_SIZE)?;
     }
-    let dir = parent.as_dir(needed)?;
     if !parent.inheriting.contains(access) {
-        return Err(Errno::Notcapable);
+        return Err(Stop::denied(Errno::Notcapable, Denial::Rights).about(at));
     }
-    permit_open(dir, oflags, access)?;
+    let dir = parent.as_dir()?;
+    permit_open(dir, &options).map_err(|stop| stop.about(at))?;
+    ctx.fds.check_room(ctx.limits.open_fds)?;
 
-    let flags = host_flags(oflags, access) | fdflags.to_host();
-    let host = path::open(ctx.method, dir.fd.as_fd(), path, follow, flags, 0o666)?;
-    let descriptor = if sys::fstat(host.as_fd())?.filetype == Filetype::Directory {
-        if access.contains(Rights::FD_WRITE) {
-            // No known host opens a directory for writing; this says so for those that might.
-            return Err(Errno::Isdir);
+    // Only this tells whether it will be new.
+    let existing = options.follow && !oflags.contains(Oflags::EXCL);
+    let creates = oflags.contains(Oflags::CREAT)
+        && ctx.budget.counts_entries()
+        && dir.dir.filestat_at(path, existing) == Err(Errno::Noent);
+    if creates {
+        ctx.budget.check_entry()?;
+    }
+    let result = dir.dir.open(path, options);
+    let descriptor = match result.map_err(|error| Stop::from(error).about(at))? {
+        Opened::Dir(opened) => {
+            let dir = Dir {
+                dir: opened,
+                preopen: None,
+                ..*dir
+            };
+            Descriptor::dir(dir, parent.inheriting, fdflags)
         }
-        let dir = Dir {
-            fd: host,
-            preopen: None,
-            ..*dir
-        };
-        Descriptor::dir(dir, parent.inheriting, fdflags)
-    } else {
-        let file = File {
-            fd: host,
-            shared: false,
-        };
-        Descriptor::file(file, access, parent.inheriting, fdflags)?
+        Opened::File(file) => {
+            let mut file = Descriptor::file(file, access, parent.inheriting, fdflags)?;
+            file.perms = dir.file_perms;
+            file
+        }
     };
+    if creates {
+        ctx.budget.created_entry();
+    }
     let number = ctx.fds.insert(descriptor)?;
-    guest::write_u32(mem, opened, number)
+    Ok(guest::write_u32(mem, opened, number)?)
 }
 
 /// Does the host allow to open something like this?
-fn permit_open(dir: &Dir, oflags: Oflags, access: Rights) -> Result<(), Errno> {
+fn permit_open(dir: &Dir, options: &OpenOptions) -> Result<(), Stop> {
+    let oflags = options.oflags;
     dir.permits(DirPerms::READ)?;
     if oflags.intersects(Oflags::CREAT | Oflags::TRUNC) {
         dir.permits(DirPerms::MUTATE)?;
     }
-    let mut perms = FilePerms::empty();
-    if access.contains(Rights::FD_READ) {
-        perms = perms | FilePerms::READ;
+    if options.read {
+        dir.permits_files(FilePerms::READ)?;
     }
-    if access.contains(Rights::FD_WRITE) || oflags.contains(Oflags::TRUNC) {
-        perms = perms | FilePerms::WRITE;
+    if options.write || oflags.contains(Oflags::TRUNC) {
+        dir.permits_files(FilePerms::WRITE)?;
     }
-    if dir.file_perms.contains(perms) {
-        Ok(())
-    } else {
-        Err(Errno::Perm)
+    Ok(())
+}
+
+/// A directory and a path in it, from a call's arguments.
+struct At<'a> {
+    dir: &'a Dir,
+    path: &'a [u8],
+    range: (u32, u32),
+}
+
+impl<'a> At<'a> {
+    /// The arguments, if the host permits this.
+    fn new(
+        ctx: &'a WasiCtx,
+        mem: &'a [u8],
+        fd: u32,
+        range: (u32, u32),
+        perms: DirPerms,
+    ) -> Result<Self, Stop> {
+        let path = guest::bytes(mem, range.0, range.1)?;
+        let dir = ctx.fds.dir(fd)?;
+        dir.permits(perms).map_err(|stop| stop.about(range))?;
+        Ok(Self { dir, path, range })
+    }
+
+    /// Has the directory do it. A refusal of its is about this path.
+    fn run<R>(
+        &self,
+        run: impl FnOnce(&dyn crate::platform::Dir, &[u8]) -> Result<R, Errno>,
+    ) -> Result<R, Stop> {
+        run(&*self.dir.dir, self.path).map_err(|error| Stop::from(error).about(self.range))
     }
 }
 
-/// The host's words for a way to open.
-fn host_flags(oflags: Oflags, access: Rights) -> libc::c_int {
-    let mut flags = if access == Rights::READ_WRITE {
-        libc::O_RDWR
-    } else if access == Rights::FD_WRITE {
-        libc::O_WRONLY
-    } else if oflags.contains(Oflags::TRUNC) && access == Rights::empty() {
-        // Cutting a file needs it open for writing, whether or not the guest will write to it.
-        libc::O_WRONLY
-    } else if oflags.contains(Oflags::TRUNC) {
-        libc::O_RDWR
-    } else {
-        libc::O_RDONLY
-    };
-    for (oflag, host) in [
-        (Oflags::CREAT, libc::O_CREAT),
-        (Oflags::DIRECTORY, libc::O_DIRECTORY),
-        (Oflags::EXCL, libc::O_EXCL),
-        (Oflags::TRUNC, libc::O_TRUNC),
-    ] {
-        if oflags.contains(oflag) {
-            flags |= host;
-        }
-    }
-    flags
+/// The attributes of what is at a path.
+pub(crate) fn filestat(
+    ctx: &WasiCtx,
+    mem: &[u8],
+    fd: u32,
+    flags: u32,
+    path: (u32, u32),
+) -> Result<Filestat, Stop> {
+    let follow = follows(flags)?;
+    At::new(ctx, mem, fd, path, DirPerms::READ)?.run(|dir, path| dir.filestat_at(path, follow))
 }
 
 pub(crate) fn path_filestat_get(
@@ -132,15 +159,37 @@ pub(crate) fn path_filestat_get(
     flags: u32,
     path: u32,
     path_len: u32,
-    filestat: u32,
-) -> Result<(), Errno> {
-    guest::check(mem, filestat, 64)?;
-    let follow = Lookupflags::from_arg(flags)?.contains(Lookupflags::SYMLINK_FOLLOW);
-    let path = guest::bytes(mem, path, path_len)?;
-    let dir = ctx.fds.dir(fd, Rights::PATH_FILESTAT_GET)?;
-    dir.permits(DirPerms::READ)?;
-    let stat: Filestat = path::stat(ctx.method, dir.fd.as_fd(), path, follow)?;
-    guest::write(mem, filestat, &stat.to_bytes())
+    out: u32,
+) -> Result<(), Stop> {
+    guest::check(mem, out, 64)?;
+    let stat = filestat(ctx, mem, fd, flags, (path, path_len))?;
+    Ok(guest::write(mem, out, &stat.to_bytes())?)
+}
+
+#[allow(clippy::too_many_arguments, reason = "the interface's")]
+pub(crate) fn path_filestat_set_times(
+    ctx: &mut WasiCtx,
+    mem: &mut [u8],
+    fd: u32,
+    flags: u32,
+    path: u32,
+    path_len: u32,
+    atim: u64,
+    mtim: u64,
+    fst_flags: u32,
+) -> Result<(), Stop> {
+    let follow = follows(flags)?;
+    let times = Times::from_args(atim, mtim, fst_flags)?;
+    At::new(ctx, mem, fd, (path, path_len), DirPerms::MUTATE)?
+        .run(|dir, path| dir.set_times_at(path, follow, times))
+}
+
+/// Runs what creates a directory entry.
+fn create(ctx: &mut WasiCtx, run: impl FnOnce(&WasiCtx) -> Result<(), Stop>) -> Result<(), Stop> {
+    ctx.budget.check_entry()?;
+    run(ctx)?;
+    ctx.budget.created_entry();
+    Ok(())
 }
 
 pub(crate) fn path_create_directory(
@@ -149,9 +198,11 @@ pub(crate) fn path_create_directory(
     fd: u32,
     path: u32,
     path_len: u32,
-) -> Result<(), Errno> {
-    let place = name(ctx, mem, fd, path, path_len, Rights::PATH_CREATE_DIRECTORY)?;
-    sys::mkdirat(place.dir(), place.name())
+) -> Result<(), Stop> {
+    create(ctx, |ctx| {
+        At::new(ctx, mem, fd, (path, path_len), DirPerms::MUTATE)?
+            .run(|dir, path| dir.create_dir(path))
+    })
 }
 
 pub(crate) fn path_remove_directory(
@@ -160,9 +211,8 @@ pub(crate) fn path_remove_directory(
     fd: u32,
     path: u32,
     path_len: u32,
-) -> Result<(), Errno> {
-    let place = name(ctx, mem, fd, path, path_len, Rights::PATH_REMOVE_DIRECTORY)?;
-    sys::unlinkat(place.dir(), place.name(), true)
+) -> Result<(), Stop> {
+    At::new(ctx, mem, fd, (path, path_len), DirPerms::MUTATE)?.run(|dir, path| dir.remove_dir(path))
 }
 
 pub(crate) fn path_unlink_file(
@@ -171,21 +221,8 @@ pub(crate) fn path_unlink_file(
     fd: u32,
     path: u32,
     path_len: u32,
-) -> Result<(), Errno> {
-    let place = name(ctx, mem, fd, path, path_len, Rights::PATH_UNLINK_FILE)?;
-    let filetype = || sys::lstatat(place.dir(), place.name()).map(|stat| stat.filetype);
-    if place.slash {
-        // A directory is meant, and those are not removed by this function.
-        return match filetype()? {
-            Filetype::Directory => Err(Errno::Isdir),
-            _ => Err(Errno::Notdir),
-        };
-    }
-    match sys::unlinkat(place.dir(), place.name(), false) {
-        // What some hosts answer for a directory.
-        Err(Errno::Perm) if filetype() == Ok(Filetype::Directory) => Err(Errno::Isdir),
-        result => result,
-    }
+) -> Result<(), Stop> {
+    At::new(ctx, mem, fd, (path, path_len), DirPerms::MUTATE)?.run(|dir, path| dir.unlink(path))
 }
 
 #[allow(clippy::too_many_arguments, reason = "the interface's")]
@@ -198,31 +235,58 @@ pub(crate) fn path_rename(
     new_fd: u32,
     new_path: u32,
     new_path_len: u32,
-) -> Result<(), Errno> {
-    let old = name(
-        ctx,
-        mem,
-        fd,
-        old_path,
-        old_path_len,
-        Rights::PATH_RENAME_SOURCE,
-    )?;
-    let new = name(
-        ctx,
-        mem,
-        new_fd,
-        new_path,
-        new_path_len,
-        Rights::PATH_RENAME_TARGET,
-    )?;
-    if old.slash || new.slash {
-        // A directory is meant by either name, so the old one must be one.
-        let stat = sys::lstatat(old.dir(), old.name())?;
-        if stat.filetype != Filetype::Directory {
-            return Err(Errno::Notdir);
-        }
+) -> Result<(), Stop> {
+    let old = At::new(ctx, mem, fd, (old_path, old_path_len), DirPerms::MUTATE)?;
+    let new = At::new(ctx, mem, new_fd, (new_path, new_path_len), DirPerms::MUTATE)?;
+    check_same_permissions(&old, &new)?;
+    old.run(|dir, old| dir.rename(old, &*new.dir.dir, new.path))
+}
+
+#[allow(clippy::too_many_arguments, reason = "the interface's")]
+pub(crate) fn path_link(
+    ctx: &mut WasiCtx,
+    mem: &mut [u8],
+    old_fd: u32,
+    old_flags: u32,
+    old_path: u32,
+    old_path_len: u32,
+    new_fd: u32,
+    new_path: u32,
+    new_path_len: u32,
+) -> Result<(), Stop> {
+    let follow = follows(old_flags)?;
+    create(ctx, |ctx| {
+        let old = At::new(ctx, mem, old_fd, (old_path, old_path_len), DirPerms::MUTATE)?;
+        let new = At::new(ctx, mem, new_fd, (new_path, new_path_len), DirPerms::MUTATE)?;
+        check_same_permissions(&old, &new)?;
+        old.run(|dir, old| dir.link(old, follow, &*new.dir.dir, new.path))
+    })
+}
+
+/// Nothing gets other permissions by a name in another directory: neither a file, nor what comes later into a
+/// directory that the guest has opened where it was.
+fn check_same_permissions(old: &At<'_>, new: &At<'_>) -> Result<(), Stop> {
+    let permissions = |at: &At<'_>| (at.dir.perms, at.dir.file_perms);
+    if permissions(old) == permissions(new) {
+        return Ok(());
     }
-    sys::renameat(old.dir(), old.name(), new.dir(), new.name())
+    Err(Stop::denied(Errno::Perm, Denial::Permissions).about(old.range))
+}
+
+pub(crate) fn path_symlink(
+    ctx: &mut WasiCtx,
+    mem: &mut [u8],
+    old_path: u32,
+    old_path_len: u32,
+    fd: u32,
+    new_path: u32,
+    new_path_len: u32,
+) -> Result<(), Stop> {
+    create(ctx, |ctx| {
+        let target = guest::bytes(mem, old_path, old_path_len)?;
+        At::new(ctx, mem, fd, (new_path, new_path_len), DirPerms::MUTATE)?
+            .run(|dir, path| dir.symlink(target, path))
+    })
 }
 
 #[allow(clippy::too_many_arguments, reason = "the interface's")]
@@ -235,36 +299,16 @@ pub(crate) fn path_readlink(
     buf: u32,
     buf_len: u32,
     bufused: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
     guest::check(mem, bufused, 4)?;
-    let path = guest::bytes(mem, path, path_len)?;
-    let dir = ctx.fds.dir(fd, Rights::PATH_READLINK)?;
-    dir.permits(DirPerms::READ)?;
-    let place = path::resolve(ctx.method, dir.fd.as_fd(), path, Last::NoFollow)?;
-    let buffer = guest::bytes_mut(mem, buf, buf_len)?;
-    let used = if buffer.is_empty() {
-        // The host would not take an empty buffer, but it must be a link all the same.
-        sys::readlinkat(place.dir(), place.name(), &mut [0])?;
-        0
-    } else {
-        sys::readlinkat(place.dir(), place.name(), buffer)?
-    };
-    guest::write_u32(mem, bufused, used as u32)
-}
-
-/// The place of a name that is to be created, removed or renamed.
-fn name<'a>(
-    ctx: &'a WasiCtx,
-    mem: &[u8],
-    fd: u32,
-    path: u32,
-    path_len: u32,
-    rights: Rights,
-) -> Result<Place<'a>, Errno> {
-    let path = guest::bytes(mem, path, path_len)?;
-    let dir = ctx.fds.dir(fd, rights)?;
-    dir.permits(DirPerms::MUTATE)?;
-    path::resolve(ctx.method, dir.fd.as_fd(), path, Last::Name)
+    guest::check(mem, buf, buf_len)?;
+    // The path and the buffer may overlap, so the target takes a detour; it is never long.
+    let mut target = [0; crate::path::PATH_MAX];
+    let buffer = &mut target[..(buf_len as usize).min(crate::path::PATH_MAX)];
+    let used = At::new(ctx, mem, fd, (path, path_len), DirPerms::READ)?
+        .run(|dir, path| dir.readlink(path, buffer))?;
+    guest::write(mem, buf, &buffer[..used])?;
+    Ok(guest::write_u32(mem, bufused, used as u32)?)
 }
 
 #[cfg(test)]

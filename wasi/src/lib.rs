@@ -1,7 +1,7 @@
 //! WASI preview1 for the teff WebAssembly interpreter.
 //!
 //! A guest gets what a [`WasiCtxBuilder`] grants it and nothing else. [`add_to_linker`] defines the
-//! functions; [`FUNCTIONS`] lists them and says which are implemented so far.
+//! functions; [`FUNCTIONS`] lists them.
 //!
 //! ```no_run
 //! use teff_runtime::{Engine, Linker, Module, Result, Store};
@@ -32,34 +32,59 @@
 //! | file | room |
 //! | --- | --- |
 //! | `table.rs` | the one table of functions, linking, the list |
-//! | `ctx.rs` | the builder and the state of a guest |
-//! | `types.rs` | the interface's words: errors, rights, flags, file types |
-//! | `guest.rs` | the guest's memory: numbers, ranges, vectors |
+//! | `preview0.rs`, `device.rs` | the interface's first version; `device.get` |
+//! | `builder.rs`, `ctx.rs` | what is granted; the state of a guest |
+//! | `limits.rs`, `audit.rs` | what a guest may use, and what it was refused |
+//! | `types/` | the interface's words: errors, rights, flags, file types |
+//! | `guest.rs`, `buffers.rs` | the guest's memory: numbers, ranges; buffers for input and output |
 //! | `fd.rs` | the descriptor table; rights and permissions |
-//! | `path.rs` | the sandbox: resolution of paths |
-//! | `fs.rs`, `io.rs`, `dir.rs` | functions on paths, on open descriptors, listing of directories |
-//! | `clock.rs`, `poll.rs`, `random.rs`, `proc.rs` | the other functions |
-//! | `sys.rs` | the host's calls through libc |
+//! | `fs.rs`, `io.rs`, `attr.rs`, `dir.rs`, `sock.rs` | functions on paths, on open descriptors, on sockets |
+//! | `clock.rs`, `poll.rs`, `proc.rs` | the other functions |
+//! | `faults.rs`, `faults/` | a network that loses and delays, for tests |
+//! | `wait.rs` | the one place where a call blocks |
+//! | `sync.rs` | a lock, with threads and without |
+//! | `path.rs` | the sandbox: resolution of paths in any tree |
+//! | `platform/` | what WASI needs of the world, as traits; Unix, a tree in memory, a flash image |
 
-#[cfg(not(unix))]
-compile_error!("teff-wasi works on Unix hosts only: its sandbox needs directory descriptors");
+#![cfg_attr(not(feature = "std"), no_std)]
 
+extern crate alloc;
+
+mod attr;
+mod audit;
+mod buffers;
+mod builder;
 mod clock;
 mod ctx;
+mod device;
 mod dir;
+#[cfg(target_has_atomic = "ptr")]
+mod faults;
 mod fd;
 mod fs;
 mod guest;
 mod io;
+mod limits;
 mod path;
+pub mod platform;
 mod poll;
+mod preview0;
 mod proc;
-mod random;
-mod sys;
+mod sock;
+mod sync;
 mod table;
 mod types;
+mod wait;
 
-pub use ctx::{WasiCtx, WasiCtxBuilder};
+pub use audit::{Denial, Refusal};
+pub use builder::WasiCtxBuilder;
+pub use ctx::WasiCtx;
+pub use device::add_device_to_linker;
+#[cfg(target_has_atomic = "ptr")]
+pub use faults::Faults;
+pub use limits::WasiLimits;
+#[cfg(all(unix, feature = "std"))]
+pub use platform::unix::PathResolution;
 pub use proc::I32Exit;
 pub use table::{FUNCTIONS, Function, add_imported_to_linker, add_to_linker};
 pub use types::{DirPerms, Errno, FilePerms};

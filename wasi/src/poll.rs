@@ -1,27 +1,39 @@
 //! `poll_oneoff`: waiting for times and for descriptors to become ready.
 
-use std::os::fd::{AsFd, AsRawFd};
+use alloc::vec::Vec;
 
 use crate::{
     WasiCtx,
-    clock::Clock,
-    fd::{Descriptor, Object},
+    audit::{Denial, Refusal, Stop},
+    fd::Object,
     guest::{self, field_u16, field_u32, field_u64},
-    sys,
-    types::{Errno, Eventrwflags, Filetype, Rights, Subclockflags},
+    platform::{Clock, Interest, Readiness, Source},
+    types::{Errno, Eventrwflags, Rights, Subclockflags},
 };
 
-/// Bytes of a `subscription` and of an `event`.
-const SUBSCRIPTION: u32 = 48;
+/// Bytes of an `event`.
 const EVENT: u32 = 32;
-
-/// The most subscriptions of one call; a host process has fewer descriptors than this.
-const MAX_SUBSCRIPTIONS: u32 = 1 << 16;
 
 /// The tags of `eventtype`.
 const CLOCK: u8 = 0;
 const FD_READ: u8 = 1;
 const FD_WRITE: u8 = 2;
+
+/// Where the fields of a `subscription` are.
+#[derive(Copy, Clone)]
+pub(crate) struct Layout {
+    /// Bytes of all.
+    pub(crate) size: u32,
+    /// Where the fields of a clock begin.
+    pub(crate) clock: usize,
+}
+
+impl Layout {
+    pub(crate) const PREVIEW1: Self = Self {
+        size: 48,
+        clock: 16,
+    };
+}
 
 /// What one subscription waits for.
 enum Wait {
@@ -31,8 +43,11 @@ enum Wait {
     Until(u64),
     /// For nothing: the descriptor is one that is always ready.
     Ready,
-    /// For the host's descriptor at this place in the list for the host.
-    Host(usize),
+    /// For the source at this place in the list.
+    Source(usize),
+    /// For this time of the monotonic clock, at which the descriptor is looked at again; also if a source
+    /// in the list that nothing refers to is ready before.
+    LookAt(u64),
 }
 
 struct Subscription {
@@ -43,6 +58,7 @@ struct Subscription {
 }
 
 /// What has happened to a subscription.
+#[derive(Default)]
 struct Event {
     error: Option<Errno>,
     nbytes: u64,
@@ -56,26 +72,78 @@ pub(crate) fn poll_oneoff(
     events: u32,
     count: u32,
     nevents: u32,
-) -> Result<(), Errno> {
+) -> Result<(), Stop> {
+    poll(
+        ctx,
+        mem,
+        Layout::PREVIEW1,
+        (subscriptions, events, count, nevents),
+    )
+}
+
+pub(crate) fn poll(
+    ctx: &mut WasiCtx,
+    mem: &mut [u8],
+    layout: Layout,
+    (subscriptions, events, count, nevents): (u32, u32, u32, u32),
+) -> Result<(), Stop> {
     guest::check(mem, nevents, 4)?;
-    if count == 0 || count > MAX_SUBSCRIPTIONS {
-        return Err(Errno::Inval);
+    if !ctx.parked.waited {
+        // Times count from this call, and not from one before it that did not have to wait.
+        ctx.parked.started = None;
     }
+    if count == 0 {
+        return Err(Errno::Inval.into());
+    }
+    if count > ctx.limits.subscriptions {
+        return Err(Stop::denied(Errno::Inval, Denial::Subscriptions));
+    }
+    // The limit is below 2^17, so neither product overflows.
     guest::check(mem, events, count * EVENT)?;
-    let records = guest::bytes(mem, subscriptions, count * SUBSCRIPTION)?;
+    let records = guest::bytes(mem, subscriptions, count * layout.size)?;
     // All are read before any event is written: the two lists may overlap.
-    let mut fds = Vec::new();
+    let mut sources = Vec::new();
     let subscriptions: Vec<_> = records
-        .chunks_exact(SUBSCRIPTION as usize)
-        .map(|record| subscribe(ctx, record, &mut fds))
+        .chunks_exact(layout.size as usize)
+        .map(|record| subscribe(ctx, layout, record, &mut sources))
         .collect::<Result<_, _>>()?;
 
-    wait(&subscriptions, &mut fds)?;
+    // What the wait before this has found. The same subscriptions have the same sources, unless a
+    // descriptor's readiness has changed.
+    let known = ctx.parked.waited && same(&sources, &ctx.parked.sources);
+    if known {
+        sources.copy_from_slice(&ctx.parked.sources);
+    }
+    let mut deadline = None;
+    let mut due = sources.iter().any(|source: &Source| source.ready);
+    let mut now = None;
+    for subscription in &subscriptions {
+        match subscription.wait {
+            Wait::Failed(_) | Wait::Ready => due = true,
+            Wait::Until(time) | Wait::LookAt(time) => {
+                let now = match now {
+                    Some(now) => now,
+                    None => *now.insert(ctx.platform.now(Clock::Monotonic)?),
+                };
+                due |= time <= now;
+                deadline = Some(deadline.map_or(time, |other: u64| other.min(time)));
+            }
+            Wait::Source(_) => {}
+        }
+    }
+    if !due {
+        ctx.parked.sources = sources;
+        ctx.parked.deadline = deadline;
+        return Err(Stop::Wait);
+    }
+    if !known && !sources.is_empty() {
+        ctx.platform.wait(&mut sources, Some(0))?;
+    }
 
-    let now = Clock::Monotonic.now()?;
+    let now = now.unwrap_or(0);
     let mut written = 0;
     for subscription in &subscriptions {
-        let Some(event) = occurred(ctx, subscription, &fds, now) else {
+        let Some(event) = occurred(ctx, subscription, &sources, now) else {
             continue;
         };
         let mut bytes = [0; EVENT as usize];
@@ -88,162 +156,160 @@ pub(crate) fn poll_oneoff(
         guest::write(mem, events + written * EVENT, &bytes)?;
         written += 1;
     }
-    guest::write_u32(mem, nevents, written)
+    if written == 0 {
+        // A descriptor's time had come, but it is not ready after all.
+        ctx.parked.sources = sources;
+        ctx.parked.deadline = deadline;
+        return Err(Stop::Wait);
+    }
+    Ok(guest::write_u32(mem, nevents, written)?)
+}
+
+/// Are these the same things to wait for?
+fn same(one: &[Source], other: &[Source]) -> bool {
+    let what = |source: &Source| (source.handle, source.interest);
+    one.iter().map(what).eq(other.iter().map(what))
 }
 
 /// Reads a subscription. An unknown kind fails the call, everything else only the subscription.
 fn subscribe(
-    ctx: &WasiCtx,
+    ctx: &mut WasiCtx,
+    layout: Layout,
     record: &[u8],
-    fds: &mut Vec<libc::pollfd>,
+    sources: &mut Vec<Source>,
 ) -> Result<Subscription, Errno> {
     let (userdata, tag) = (field_u64(record, 0), record[8]);
     let fd = field_u32(record, 16);
     let wait = match tag {
-        CLOCK => deadline(record).map(Wait::Until),
-        FD_READ => readiness(ctx, fd, Rights::FD_READ, libc::POLLIN, fds),
-        FD_WRITE => readiness(ctx, fd, Rights::FD_WRITE, libc::POLLOUT, fds),
+        CLOCK => deadline(ctx, &record[layout.clock..]).map(Wait::Until),
+        FD_READ => readiness(ctx, fd, Interest::Read, sources),
+        FD_WRITE => readiness(ctx, fd, Interest::Write, sources),
         _ => return Err(Errno::Inval),
     };
+    let wait = wait.unwrap_or_else(|stop| {
+        Wait::Failed(match stop {
+            Stop::Errno(error) => error,
+            Stop::Denied(errno, denial, _) => {
+                ctx.audit.add(&Refusal {
+                    function: "poll_oneoff",
+                    path: None,
+                    denial,
+                    errno,
+                });
+                errno
+            }
+            _ => Errno::Inval,
+        })
+    });
     Ok(Subscription {
         userdata,
         tag,
         fd,
-        wait: wait.unwrap_or_else(Wait::Failed),
+        wait,
     })
 }
 
 /// The time of the monotonic clock for which a clock subscription waits.
-fn deadline(record: &[u8]) -> Result<u64, Errno> {
-    let clock = Clock::from_arg(field_u32(record, 16))?;
-    let timeout = field_u64(record, 24);
-    let flags = Subclockflags::from_arg(u32::from(field_u16(record, 40)))?;
-    if !matches!(clock, Clock::Realtime | Clock::Monotonic) {
+fn deadline(ctx: &mut WasiCtx, clock: &[u8]) -> Result<u64, Stop> {
+    let id = ctx.clock(field_u32(clock, 0))?;
+    let timeout = field_u64(clock, 8);
+    let flags = Subclockflags::from_arg(u32::from(field_u16(clock, 24)))?;
+    if matches!(id, Clock::ProcessCputime | Clock::ThreadCputime) {
         // Nobody can wait for processor time while not using any.
-        return Err(Errno::Notsup);
+        return Err(Errno::Notsup.into());
     }
-    let remaining = if flags.contains(Subclockflags::ABSTIME) {
-        timeout.saturating_sub(clock.now()?)
-    } else {
-        timeout
+    if flags.contains(Subclockflags::ABSTIME) {
+        let remaining = timeout.saturating_sub(ctx.platform.now(id)?);
+        return Ok(ctx
+            .platform
+            .now(Clock::Monotonic)?
+            .saturating_add(remaining));
+    }
+    // The call may be made again after a wait, but the time counts from the first.
+    let started = match ctx.parked.started {
+        Some(started) => started,
+        None => *ctx
+            .parked
+            .started
+            .insert(ctx.platform.now(Clock::Monotonic)?),
     };
-    Ok(Clock::Monotonic.now()?.saturating_add(remaining))
+    Ok(started.saturating_add(timeout))
 }
 
 /// How to wait for a descriptor.
 fn readiness(
     ctx: &WasiCtx,
     fd: u32,
-    access: Rights,
-    events: i16,
-    fds: &mut Vec<libc::pollfd>,
-) -> Result<Wait, Errno> {
+    interest: Interest,
+    sources: &mut Vec<Source>,
+) -> Result<Wait, Stop> {
     let descriptor = ctx.fds.get(fd)?;
-    match &descriptor.object {
-        Object::Dir(_) => Err(Errno::Badf),
-        Object::Null => descriptor.require(access).map(|()| Wait::Ready),
-        Object::File(file) => {
-            descriptor.require(access | Rights::POLL_FD_READWRITE)?;
-            if descriptor.filetype == Filetype::RegularFile {
-                // Not all hosts' `poll` knows that.
-                return Ok(Wait::Ready);
+    let access = match interest {
+        Interest::Read => Rights::FD_READ,
+        Interest::Write => Rights::FD_WRITE,
+    };
+    let Object::File(file) = &descriptor.object else {
+        return Err(Errno::Badf.into());
+    };
+    descriptor.require(access | Rights::POLL_FD_READWRITE)?;
+    let handle = match file.readiness(interest) {
+        Readiness::Ready => return Ok(Wait::Ready),
+        Readiness::Ask(handle) => handle,
+        Readiness::NotBefore(time, handle) => {
+            if ctx.platform.now(Clock::Monotonic)? < time {
+                sources.extend(handle.map(|handle| Source::new(handle, interest)));
+                return Ok(Wait::LookAt(time));
             }
-            fds.push(libc::pollfd {
-                fd: file.fd.as_raw_fd(),
-                events,
-                revents: 0,
-            });
-            Ok(Wait::Host(fds.len() - 1))
-        }
-    }
-}
-
-/// Waits until something has happened to one of them.
-fn wait(subscriptions: &[Subscription], fds: &mut [libc::pollfd]) -> Result<(), Errno> {
-    let mut deadline = None;
-    let mut at_once = false;
-    for subscription in subscriptions {
-        match subscription.wait {
-            Wait::Failed(_) | Wait::Ready => at_once = true,
-            Wait::Until(time) => {
-                deadline = Some(deadline.map_or(time, |other: u64| other.min(time)))
+            match handle {
+                Some(handle) => handle,
+                None => return Ok(Wait::Ready),
             }
-            Wait::Host(_) => {}
         }
-    }
-    loop {
-        let timeout = match deadline {
-            _ if at_once => Some(0),
-            Some(deadline) => Some(deadline.saturating_sub(Clock::Monotonic.now()?)),
-            None => None,
-        };
-        match sys::poll(fds, timeout) {
-            Ok(0) if timeout == Some(0) => return Ok(()),
-            // The host's longest wait may be shorter than this one.
-            Ok(0) | Err(Errno::Intr) => {}
-            Ok(_) => return Ok(()),
-            Err(error) => return Err(error),
-        }
-    }
+    };
+    sources.push(Source::new(handle, interest));
+    Ok(Wait::Source(sources.len() - 1))
 }
 
 /// What has happened to a subscription, if anything.
 fn occurred(
     ctx: &WasiCtx,
     subscription: &Subscription,
-    fds: &[libc::pollfd],
+    sources: &[Source],
     now: u64,
 ) -> Option<Event> {
-    let mut event = Event {
-        error: None,
-        nbytes: 0,
-        flags: Eventrwflags::empty(),
-    };
+    let mut event = Event::default();
     match subscription.wait {
         Wait::Failed(error) => event.error = Some(error),
+        Wait::LookAt(_) => return None,
         Wait::Until(time) => {
             if time > now {
                 return None;
             }
         }
-        Wait::Ready => event.nbytes = waiting(ctx, subscription),
-        Wait::Host(place) => {
-            let happened = fds[place].revents;
-            if happened == 0 {
+        Wait::Ready => event.nbytes = available(ctx, subscription),
+        Wait::Source(place) => {
+            let source = sources[place];
+            if !source.ready {
                 return None;
             }
-            if happened & libc::POLLNVAL != 0 {
+            if source.invalid {
                 event.error = Some(Errno::Badf);
             }
-            if happened & (libc::POLLHUP | libc::POLLERR) != 0 {
+            if source.hangup {
                 event.flags = Eventrwflags::HANGUP;
             }
-            event.nbytes = waiting(ctx, subscription);
+            event.nbytes = available(ctx, subscription);
         }
     }
     Some(event)
 }
 
-/// How many bytes can be read at once, as far as the host knows.
-fn waiting(ctx: &WasiCtx, subscription: &Subscription) -> u64 {
-    if subscription.tag != FD_READ {
-        return 0;
+/// How many bytes can be read at once, as far as is known.
+fn available(ctx: &WasiCtx, subscription: &Subscription) -> u64 {
+    match ctx.fds.file(subscription.fd) {
+        Ok(file) if subscription.tag == FD_READ => file.available(),
+        _ => 0,
     }
-    let Ok(Descriptor {
-        object: Object::File(file),
-        filetype,
-        ..
-    }) = ctx.fds.get(subscription.fd)
-    else {
-        return 0;
-    };
-    let fd = file.fd.as_fd();
-    if *filetype != Filetype::RegularFile {
-        return sys::readable_bytes(fd);
-    }
-    let size = sys::fstat(fd).map_or(0, |stat| stat.size);
-    let offset = sys::lseek(fd, 0, libc::SEEK_CUR).unwrap_or(0);
-    size.saturating_sub(offset)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! The process: its arguments and environment, its end, and giving up the processor.
+//! The process: its arguments and environment, its end, signals, and giving up the processor.
 
+use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{WasiCtx, guest, types::Errno};
+use crate::{WasiCtx, audit::Stop, guest, types::Errno};
 
 /// The guest has called `proc_exit` with this status.
 ///
@@ -68,8 +69,8 @@ pub(crate) fn args_get(
     mem: &mut [u8],
     argv: u32,
     argv_buf: u32,
-) -> Result<(), Errno> {
-    ctx.args.write(mem, argv, argv_buf)
+) -> Result<(), Stop> {
+    Ok(ctx.args.write(mem, argv, argv_buf)?)
 }
 
 pub(crate) fn args_sizes_get(
@@ -77,8 +78,8 @@ pub(crate) fn args_sizes_get(
     mem: &mut [u8],
     argc: u32,
     argv_buf_size: u32,
-) -> Result<(), Errno> {
-    ctx.args.write_sizes(mem, argc, argv_buf_size)
+) -> Result<(), Stop> {
+    Ok(ctx.args.write_sizes(mem, argc, argv_buf_size)?)
 }
 
 pub(crate) fn environ_get(
@@ -86,8 +87,8 @@ pub(crate) fn environ_get(
     mem: &mut [u8],
     environ: u32,
     environ_buf: u32,
-) -> Result<(), Errno> {
-    ctx.env.write(mem, environ, environ_buf)
+) -> Result<(), Stop> {
+    Ok(ctx.env.write(mem, environ, environ_buf)?)
 }
 
 pub(crate) fn environ_sizes_get(
@@ -95,13 +96,41 @@ pub(crate) fn environ_sizes_get(
     mem: &mut [u8],
     environc: u32,
     environ_buf_size: u32,
-) -> Result<(), Errno> {
-    ctx.env.write_sizes(mem, environc, environ_buf_size)
+) -> Result<(), Stop> {
+    Ok(ctx.env.write_sizes(mem, environc, environ_buf_size)?)
 }
 
-pub(crate) fn sched_yield(_ctx: &mut WasiCtx, _mem: &mut [u8]) -> Result<(), Errno> {
-    std::thread::yield_now();
+pub(crate) fn sched_yield(ctx: &mut WasiCtx, _mem: &mut [u8]) -> Result<(), Stop> {
+    ctx.platform.yield_now();
     Ok(())
+}
+
+/// `signal`, as far as what happens without a handler differs.
+const CHLD: u32 = 16;
+const CONT: u32 = 17;
+const URG: u32 = 22;
+const WINCH: u32 = 27;
+const SYS: u32 = 30;
+/// `stop`, `tstp`, `ttin`, `ttou`.
+const STOPS: core::ops::RangeInclusive<u32> = 18..=21;
+
+/// Does what a signal does to a Unix process that has not said what to do with it. A guest has no way to say
+/// so: what its libraries do with signals, they do themselves.
+pub(crate) fn proc_raise(_ctx: &mut WasiCtx, _mem: &mut [u8], sig: u32) -> Result<(), Stop> {
+    match sig {
+        0 | CHLD | CONT | URG | WINCH => Ok(()),
+        // Nobody could let it go on.
+        _ if STOPS.contains(&sig) => Err(Errno::Notsup.into()),
+        ..=SYS => Err(Stop::Exit(128 + unix_number(sig))),
+        _ => Err(Errno::Inval.into()),
+    }
+}
+
+/// The number that Linux has for a signal which ends a process, as in the status that a shell tells: the
+/// interface leaves out one that Linux has.
+fn unix_number(sig: u32) -> i32 {
+    let number = if sig < CHLD { sig } else { sig + 1 };
+    number as i32
 }
 
 #[cfg(test)]
@@ -132,5 +161,29 @@ mod tests {
             assert_eq!(mem, [0; 16], "nothing is written in part");
         }
         assert_eq!(strings.write_sizes(&mut mem, 0, 13), Err(Errno::Fault));
+    }
+
+    #[test]
+    fn signals_end_the_guest_as_they_would_a_process() {
+        let mut ctx = crate::WasiCtxBuilder::new().build();
+        let mut raise = |sig| proc_raise(&mut ctx, &mut [], sig);
+        for ignored in [0, 16, 17, 22, 27] {
+            assert_eq!(raise(ignored), Ok(()));
+        }
+        for (sig, status) in [
+            (1, 129),
+            (6, 134),
+            (9, 137),
+            (13, 141),
+            (15, 143),
+            (23, 152),
+            (30, 159),
+        ] {
+            assert_eq!(raise(sig), Err(Stop::Exit(status)));
+        }
+        for stop in 18..=21 {
+            assert_eq!(raise(stop), Err(Errno::Notsup.into()));
+        }
+        assert_eq!(raise(31), Err(Errno::Inval.into()));
     }
 }

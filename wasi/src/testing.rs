@@ -10,8 +10,8 @@ use std::{
 };
 
 use crate::{
-    DirPerms, Errno, FilePerms, WasiCtx, WasiCtxBuilder, fs as guest_fs, io as guest_io,
-    path::Method, types::Rights,
+    DirPerms, Errno, FilePerms, PathResolution, WasiCtx, WasiCtxBuilder, audit::Stop, table::plain,
+    types::Rights,
 };
 
 /// A directory that is removed with this value.
@@ -53,14 +53,8 @@ impl Drop for Scratch {
     }
 }
 
-/// Both ways to resolve a path, of those that the host has.
-pub(crate) fn methods() -> Vec<Method> {
-    let mut methods = vec![Method::Walk];
-    if Method::best() == Method::Kernel {
-        methods.push(Method::Kernel);
-    }
-    methods
-}
+/// Both ways to resolve a path; where the host has but one, that one twice.
+pub(crate) const METHODS: [PathResolution; 2] = [PathResolution::Kernel, PathResolution::Walk];
 
 /// A guest: a memory, a context, and a directory that it sees as `/` under [`Guest::ROOT`].
 pub(crate) struct Guest {
@@ -82,6 +76,21 @@ impl Guest {
 
     pub(crate) fn new() -> Self {
         Self::with(DirPerms::all(), FilePerms::all(), |_| {})
+    }
+
+    /// One whose paths are resolved so.
+    pub(crate) fn resolving(method: PathResolution) -> Self {
+        let scratch = Scratch::new();
+        let mut builder = WasiCtxBuilder::new();
+        builder
+            .path_resolution(method)
+            .preopened_dir(scratch.path(), "/", DirPerms::all(), FilePerms::all())
+            .unwrap();
+        Self {
+            ctx: builder.build(),
+            mem: vec![0; 0x1_0000],
+            scratch,
+        }
     }
 
     pub(crate) fn with(
@@ -131,7 +140,7 @@ impl Guest {
         (dirflags, oflags, rights, fdflags): (u32, u32, u64, u32),
     ) -> Result<u32, Errno> {
         let (ptr, len) = self.path(path);
-        guest_fs::path_open(
+        plain::path_open(
             &mut self.ctx,
             &mut self.mem,
             fd,
@@ -164,7 +173,7 @@ impl Guest {
 
     pub(crate) fn read(&mut self, fd: u32, len: u32) -> Result<Vec<u8>, Errno> {
         self.vector(len);
-        guest_io::fd_read(&mut self.ctx, &mut self.mem, fd, Self::VECTOR, 1, Self::OUT)?;
+        plain::fd_read(&mut self.ctx, &mut self.mem, fd, Self::VECTOR, 1, Self::OUT)?;
         let read = self.out_u32() as usize;
         Ok(self.mem[Self::DATA as usize..][..read].to_vec())
     }
@@ -172,14 +181,14 @@ impl Guest {
     pub(crate) fn write(&mut self, fd: u32, bytes: &[u8]) -> Result<u32, Errno> {
         self.put(Self::DATA, bytes);
         self.vector(bytes.len() as u32);
-        guest_io::fd_write(&mut self.ctx, &mut self.mem, fd, Self::VECTOR, 1, Self::OUT)?;
+        plain::fd_write(&mut self.ctx, &mut self.mem, fd, Self::VECTOR, 1, Self::OUT)?;
         Ok(self.out_u32())
     }
 
     pub(crate) fn pread(&mut self, fd: u32, len: u32, offset: u64) -> Result<Vec<u8>, Errno> {
         self.vector(len);
         let (ctx, mem) = (&mut self.ctx, &mut self.mem);
-        guest_io::fd_pread(ctx, mem, fd, Self::VECTOR, 1, offset, Self::OUT)?;
+        plain::fd_pread(ctx, mem, fd, Self::VECTOR, 1, offset, Self::OUT)?;
         let read = self.out_u32() as usize;
         Ok(self.mem[Self::DATA as usize..][..read].to_vec())
     }
@@ -188,27 +197,27 @@ impl Guest {
         self.put(Self::DATA, bytes);
         self.vector(bytes.len() as u32);
         let (ctx, mem) = (&mut self.ctx, &mut self.mem);
-        guest_io::fd_pwrite(ctx, mem, fd, Self::VECTOR, 1, offset, Self::OUT)?;
+        plain::fd_pwrite(ctx, mem, fd, Self::VECTOR, 1, offset, Self::OUT)?;
         Ok(self.out_u32())
     }
 
     pub(crate) fn seek(&mut self, fd: u32, offset: i64, whence: u32) -> Result<u64, Errno> {
-        guest_io::fd_seek(&mut self.ctx, &mut self.mem, fd, offset, whence, Self::OUT)?;
+        plain::fd_seek(&mut self.ctx, &mut self.mem, fd, offset, whence, Self::OUT)?;
         Ok(self.out_u64())
     }
 
     pub(crate) fn tell(&mut self, fd: u32) -> Result<u64, Errno> {
-        guest_io::fd_tell(&mut self.ctx, &mut self.mem, fd, Self::OUT)?;
+        plain::fd_tell(&mut self.ctx, &mut self.mem, fd, Self::OUT)?;
         Ok(self.out_u64())
     }
 
     pub(crate) fn close(&mut self, fd: u32) -> Result<(), Errno> {
-        guest_io::fd_close(&mut self.ctx, &mut self.mem, fd)
+        plain::fd_close(&mut self.ctx, &mut self.mem, fd)
     }
 
     /// The file type, flags and rights of a descriptor.
     pub(crate) fn fdstat(&mut self, fd: u32) -> Result<(u8, u16, u64, u64), Errno> {
-        guest_io::fd_fdstat_get(&mut self.ctx, &mut self.mem, fd, Self::OUT)?;
+        plain::fd_fdstat_get(&mut self.ctx, &mut self.mem, fd, Self::OUT)?;
         let record = &self.mem[Self::OUT as usize..];
         Ok((
             record[0],
@@ -219,6 +228,30 @@ impl Guest {
     }
 
     pub(crate) fn set_flags(&mut self, fd: u32, flags: u32) -> Result<(), Errno> {
-        guest_io::fd_fdstat_set_flags(&mut self.ctx, &mut self.mem, fd, flags)
+        plain::fd_fdstat_set_flags(&mut self.ctx, &mut self.mem, fd, flags)
+    }
+}
+
+/// Calls a handler until it has not to wait any more.
+pub(crate) fn call(
+    ctx: &mut WasiCtx,
+    mut handler: impl FnMut(&mut WasiCtx) -> Result<(), Stop>,
+) -> Result<(), Errno> {
+    let result = loop {
+        match handler(ctx) {
+            Err(Stop::Wait) => while !ctx.wait_once(None)? {},
+            result => break result,
+        }
+    };
+    ctx.parked.reset();
+    Ok(result?)
+}
+
+impl From<Stop> for Errno {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Errno(error) | Stop::Denied(error, ..) => error,
+            _ => panic!("{stop:?} is no error"),
+        }
     }
 }

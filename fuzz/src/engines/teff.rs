@@ -73,14 +73,13 @@ impl Configuration {
             .map(|export| (export.name().to_owned(), export.into_extern()))
             .collect();
         exports.sort_by(|a, b| a.0.cmp(&b.0));
-        let function = |export: &Extern| export.into_func();
         let reset = exports
             .iter()
             .find(|(name, _)| name == RESET)
-            .and_then(|(_, export)| function(export));
+            .and_then(|(_, export)| export.into_func());
 
         'calls: for (name, export) in &exports {
-            let Some(callee) = function(export).filter(|_| name != RESET) else {
+            let Some(callee) = export.into_func().filter(|_| name != RESET) else {
                 continue;
             };
             for round in 0..ROUNDS {

@@ -1,10 +1,12 @@
 //! The handlers of every operation, listed from the instruction table: per backend and per cell class.
 
+#[cfg(any(teff_compact, feature = "loop", not(teff_threaded)))]
+use super::backend::Compact;
 #[cfg(teff_threaded)]
 use super::backend::Direct;
 use super::{
     address::{E, G, H, J, K, M, N, O, P, Q, R, V, X, Y},
-    backend::{Class, Compact},
+    backend::Class,
     bulk::*,
     call::*,
     control::*,
@@ -225,7 +227,7 @@ pub(super) fn write_row(backend: Backend, class: CellClass) -> Option<WriteRow> 
     match (backend, class) {
         #[cfg(not(feature = "std"))]
         (_, CellClass::Compact) => None,
-        #[cfg(all(teff_threaded, feature = "std"))]
+        #[cfg(all(teff_compact, feature = "std"))]
         (Backend::Threaded, CellClass::Compact) => Some(|family, row| {
             List::<ThreadedSet<Compact>>::write_row(family, Addresses(row));
         }),
@@ -239,6 +241,6 @@ pub(super) fn write_row(backend: Backend, class: CellClass) -> Option<WriteRow> 
             List::<LoopSet<Compact>>::write_row(family, Addresses(row));
         }),
         #[allow(unreachable_patterns, reason = "a build may have one backend alone")]
-        _ => unreachable!("`Config::backend` admits only backends of this build"),
+        _ => unreachable!("`Config::backend` admits only what this build has"),
     }
 }

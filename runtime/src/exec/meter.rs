@@ -114,6 +114,11 @@ impl Ctx {
             .wrapping_add(epochs.min(isize::MAX as usize));
     }
 
+    /// Has the deadline come?
+    pub(crate) fn deadline_has_come(&self) -> bool {
+        self.meter.is_due()
+    }
+
     /// Units that the code that ran out of fuel needs to go on.
     pub(super) fn required(&self) -> u64 {
         self.meter.wanted.unsigned_abs() as u64

@@ -36,6 +36,7 @@ impl Target {
     pub(crate) fn new(config: &Config) -> Self {
         let class = match (config.backend, config.code_form) {
             (Backend::Threaded, CodeForm::Direct) => CellClass::NATIVE,
+            (Backend::Threaded, CodeForm::Compact) if cfg!(not(teff_compact)) => CellClass::NATIVE,
             _ => CellClass::Compact,
         };
         let handlers = write_row(config.backend, class).map(HandlerList::new);

@@ -197,11 +197,29 @@ impl Module {
         path: impl AsRef<std::path::Path>,
     ) -> Result<Self> {
         let path = path.as_ref();
-        // SAFETY: the caller promises that the file does not change.
-        let map = unsafe { crate::sys::FileMap::open(path) }.map_err(|error| {
+        let map = std::fs::File::open(path).and_then(|file| {
+            // SAFETY: the caller promises that the file does not change.
+            unsafe { crate::sys::FileMap::of(&file) }
+        });
+        let map = map.map_err(|error| {
             crate::Error::from(error)
                 .context(format_args!("cannot map the file `{}`", path.display()))
         })?;
+        Self::decode(engine, Bytes::Mapped(map))
+    }
+
+    /// The same for a file that is open already. It may be closed afterwards.
+    ///
+    /// # Errors
+    /// As [`Module::from_mapped_file`].
+    ///
+    /// # Safety
+    /// As [`Module::from_mapped_file`].
+    #[cfg(all(feature = "std", unix))]
+    pub unsafe fn from_mapped_open_file(engine: &Engine, file: &std::fs::File) -> Result<Self> {
+        // SAFETY: the caller promises that the file does not change.
+        let map = unsafe { crate::sys::FileMap::of(file) }
+            .map_err(|error| crate::Error::from(error).context("cannot map the open file"))?;
         Self::decode(engine, Bytes::Mapped(map))
     }
 

@@ -176,6 +176,13 @@ impl<'a, T> StoreContext<'a, T> {
         self.inner().fuel()
     }
 
+    /// Has the deadline come ([`Store::set_epoch_deadline`])? For host functions that wait: see
+    /// [`Engine::wake_on_epoch`]. Never if [`Config::epoch_interruption`](crate::Config::epoch_interruption)
+    /// is off.
+    pub fn epoch_deadline_reached(&self) -> bool {
+        self.inner().ctx.deadline_has_come()
+    }
+
     pub(crate) fn inner(&self) -> &'a StoreInner {
         // SAFETY: the store is borrowed for `'a`.
         unsafe { &(*self.ptr.as_ptr()).inner }

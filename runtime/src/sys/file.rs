@@ -5,7 +5,7 @@ use core::{
     ptr::{self, NonNull},
     slice,
 };
-use std::{fs::File, io, os::fd::AsRawFd, path::Path};
+use std::{fs::File, io, os::fd::AsRawFd};
 
 /// A whole file, mapped read-only.
 #[derive(Debug)]
@@ -24,8 +24,7 @@ impl FileMap {
     ///
     /// # Safety
     /// The file must not change as long as it is mapped.
-    pub(crate) unsafe fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+    pub(crate) unsafe fn of(file: &File) -> io::Result<Self> {
         let len = usize::try_from(file.metadata()?.len())
             .map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
         if len == 0 {

@@ -1,10 +1,17 @@
 //! Interruption by epochs.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    task::{Wake, Waker},
     thread,
     time::Duration,
 };
+
+use teff_runtime::{AsContext, Caller};
 
 use super::*;
 
@@ -206,5 +213,45 @@ fn an_interrupted_call_goes_on() {
         assert_eq!(bits(&results), [100]);
         // Before the first turn, and after every ten of them; the last one ends the loop.
         assert_eq!(stops, 1 + 100 / 10 - 1);
+    });
+}
+
+/// A host function that waits, as those of WASI do.
+#[test]
+fn a_host_function_that_waits_is_woken() {
+    struct Bell(mpsc::Sender<()>);
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            let _ = self.0.send(());
+        }
+    }
+
+    with_epochs(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        linker
+            .func_wrap("host", "wait", |caller: Caller<'_, ()>| {
+                let (bell, rung) = mpsc::channel();
+                let engine = caller.as_context().engine().clone();
+                let _registered = engine.wake_on_epoch(Waker::from(Arc::new(Bell(bell))));
+                while !caller.as_context().epoch_deadline_reached() {
+                    rung.recv().unwrap();
+                }
+            })
+            .unwrap();
+        let text = r#"(module (import "host" "wait" (func $wait)) (func (export "f") call $wait (loop br 0)))"#;
+        let mut store = Store::new(engine, ());
+        let instance = instantiate(&linker, &mut store, text).unwrap();
+        store.set_epoch_deadline(2);
+        let other = engine.clone();
+        let thread = thread::spawn(move || {
+            for _ in 0..2 {
+                thread::sleep(Duration::from_millis(2));
+                other.increment_epoch();
+            }
+        });
+        let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+        let error = f.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.downcast_ref(), Some(&Trap::Interrupt));
+        thread.join().unwrap();
     });
 }

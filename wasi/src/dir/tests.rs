@@ -3,7 +3,13 @@
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt};
 
 use super::*;
-use crate::{FilePerms, guest::field_u64, testing::Guest};
+use crate::{
+    FilePerms,
+    guest::field_u64,
+    table::plain::fd_readdir,
+    testing::Guest,
+    types::{Errno, Filetype},
+};
 
 /// An entry as the guest reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,8 +6,13 @@ use std::{
     os::unix::fs::MetadataExt,
 };
 
-use super::*;
-use crate::{DirPerms, FilePerms, testing::Guest};
+use crate::{
+    DirPerms, FilePerms,
+    table::plain::*,
+    testing::Guest,
+    types::Filetype,
+    types::{Errno, Rights},
+};
 
 const APPEND: u32 = 1;
 const NONBLOCK: u32 = 1 << 2;
@@ -214,6 +219,17 @@ fn without_a_grant_the_standard_streams_are_empty() {
     assert_eq!(guest.write(1, b"x"), Err(Errno::Badf));
 }
 
+/// The flags of the host's open file, after they were set.
+fn host_flags(fd: &impl std::os::fd::AsRawFd, set: Option<libc::c_int>) -> libc::c_int {
+    // SAFETY: the descriptor is open.
+    unsafe {
+        if let Some(flags) = set {
+            assert_eq!(libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, flags), 0);
+        }
+        libc::fcntl(fd.as_raw_fd(), libc::F_GETFL)
+    }
+}
+
 #[test]
 fn standard_streams_are_what_was_granted() {
     let (reader, mut writer) = pipe().unwrap();
@@ -235,14 +251,11 @@ fn standard_streams_are_what_was_granted() {
     guest.set_flags(0, NONBLOCK).unwrap();
     assert_eq!(guest.fdstat(0).unwrap().1, NONBLOCK as u16);
     assert_eq!(guest.read(0, 10).err(), Some(Errno::Again));
-    assert_eq!(
-        sys::status_flags(shared.as_fd()).unwrap() & libc::O_NONBLOCK,
-        0
-    );
+    assert_eq!(host_flags(&shared, None) & libc::O_NONBLOCK, 0);
     assert_eq!(guest.set_flags(0, APPEND), Err(Errno::Notsup));
     // And the other way round.
     guest.set_flags(0, 0).unwrap();
-    sys::set_status_flags(shared.as_fd(), libc::O_NONBLOCK).unwrap();
+    host_flags(&shared, Some(libc::O_NONBLOCK));
     let late = std::thread::spawn(move || {
         std::thread::sleep(std::time::Duration::from_millis(50));
         writer.write_all(b"late").unwrap();
@@ -305,7 +318,7 @@ fn attributes_are_the_host_s() {
     mem[Guest::OUT as usize..][..64].fill(0xff);
     fd_filestat_get(ctx, mem, file, Guest::OUT).unwrap();
     let record = &mem[Guest::OUT as usize..][..64];
-    let field = |offset| guest::field_u64(record, offset);
+    let field = |offset| crate::guest::field_u64(record, offset);
     assert_eq!(field(8), host.ino());
     assert_eq!(field(16), Filetype::RegularFile as u64);
     assert_eq!((field(24), field(32)), (1, 3));
@@ -359,4 +372,101 @@ fn preopened_directories_tell_their_path() {
             "{fd}"
         );
     }
+}
+
+/// Notes where the buffers are that it is given.
+struct Places(std::sync::Arc<std::sync::Mutex<Vec<(usize, usize)>>>);
+
+impl crate::platform::File for Places {
+    fn filestat(&self) -> Result<crate::platform::Filestat, Errno> {
+        crate::platform::null::NullFile.filestat()
+    }
+
+    fn read(
+        &self,
+        buffers: &mut crate::platform::ReadBuffers<'_>,
+        _blocking: crate::platform::Blocking,
+    ) -> Result<usize, Errno> {
+        buffers.fill(|buffer| {
+            self.0
+                .lock()
+                .unwrap()
+                .push((buffer.as_ptr() as usize, buffer.len()));
+            buffer.fill(b'!');
+            Ok(buffer.len())
+        })
+    }
+
+    fn write(
+        &self,
+        buffers: &mut crate::platform::WriteBuffers<'_>,
+        _blocking: crate::platform::Blocking,
+    ) -> Result<usize, Errno> {
+        buffers.drain(|buffer| {
+            self.0
+                .lock()
+                .unwrap()
+                .push((buffer.as_ptr() as usize, buffer.len()));
+            Ok(buffer.len())
+        })
+    }
+}
+
+/// System calls by which this thread has read and written.
+#[cfg(target_os = "linux")]
+fn transfers() -> (u64, u64) {
+    let text = fs::read_to_string("/proc/thread-self/io").unwrap();
+    let field = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..].trim().parse().unwrap()
+    };
+    (field("syscr:"), field("syscw:"))
+}
+
+#[test]
+fn bytes_are_moved_once() {
+    let seen = std::sync::Arc::<std::sync::Mutex<Vec<_>>>::default();
+    let (input, output) = (Places(seen.clone()), Places(seen.clone()));
+    let mut guest = Guest::with(DirPerms::all(), FilePerms::all(), |builder| {
+        builder.stdin_file(input).stdout_file(output);
+    });
+    let (ctx, mem) = (&mut guest.ctx, &mut guest.mem);
+    let base = mem.as_ptr() as usize;
+    for (i, (ptr, len)) in [(0x300_u32, 4_u32), (0x201, 20)].iter().enumerate() {
+        mem[i * 8..][..4].copy_from_slice(&ptr.to_le_bytes());
+        mem[i * 8 + 4..][..4].copy_from_slice(&len.to_le_bytes());
+    }
+    fd_read(ctx, mem, 0, 0, 2, 0x100).unwrap();
+    fd_write(ctx, mem, 1, 0, 2, 0x100).unwrap();
+    // What reads and writes is given the guest's own memory.
+    let places = [(base + 0x300, 4), (base + 0x201, 20)];
+    assert_eq!(*seen.lock().unwrap(), [places, places].concat());
+    assert_eq!(&mem[0x300..0x304], b"!!!!");
+}
+
+/// One system call of the host moves all buffers of a call.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_call_is_one_call_of_the_host() {
+    let mut guest = Guest::new();
+    let file = guest.open("file", CREAT).unwrap();
+    let (ctx, mem) = (&mut guest.ctx, &mut guest.mem);
+    for i in 0..40 {
+        mem[i * 8..][..4].copy_from_slice(&(0x1000 + i as u32 * 100).to_le_bytes());
+        mem[i * 8 + 4..][..4].copy_from_slice(&100_u32.to_le_bytes());
+    }
+    // Where such counts are not kept, there is nothing to compare.
+    if fs::read_to_string("/proc/thread-self/io").is_err() {
+        return;
+    }
+    // Reading the counts takes calls too, and always as many.
+    let (before, idle) = (transfers(), transfers());
+    fd_write(ctx, mem, file, 0, 40, 0x800).unwrap();
+    let wrote = transfers();
+    assert_eq!(wrote.1 - idle.1, 1);
+    assert_eq!(wrote.0 - idle.0, idle.0 - before.0);
+    fd_pread(ctx, mem, file, 0, 40, 0, 0x800).unwrap();
+    let read = transfers();
+    assert_eq!((read.0 - wrote.0) - (idle.0 - before.0), 1);
+    assert_eq!(crate::guest::field_u32(mem, 0x800), 4000);
 }
