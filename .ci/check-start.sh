@@ -11,13 +11,15 @@ esac
 export RUSTFLAGS=${RUSTFLAGS:--Csymbol-mangling-version=v0}
 cargo build --quiet --release -p teff-cli
 program=${CARGO_TARGET_DIR:-target}/release/teff
-if ! objdump --section-headers "$program" | grep -q ' [.]text[.]start '; then
+# Into a variable first: a pipe that its reader leaves early is a failure to `pipefail`.
+headers=$(objdump --section-headers "$program")
+if ! grep -q ' [.]text[.]start ' <<<"$headers"; then
     echo "$program has no section .text.start: the linker was not given the script of cli/order" >&2
     exit 1
 fi
 # How many names of the list are those of functions in the section.
-first=$(objdump --section-headers "$program" | awk '$2 == ".text.start" { print $4 }')
-size=$(objdump --section-headers "$program" | awk '$2 == ".text.start" { print $3 }')
+first=$(awk '$2 == ".text.start" { print $4 }' <<<"$headers")
+size=$(awk '$2 == ".text.start" { print $3 }' <<<"$headers")
 placed=$(nm --defined-only "$program" | awk -v first="$first" -v size="$size" '
     function number(hex,  i, n) {
         for (i = 1; i <= length(hex); i++) n = n * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
