@@ -99,7 +99,7 @@ runs() {
     fi
 }
 
-version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml )
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
 build teff-containerd-shim "${targets[@]}"
 for processor in "${processors[@]}"; do
     collect "$processor" containerd-shim-teff-v1
