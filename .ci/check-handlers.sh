@@ -13,8 +13,6 @@ cd "$(dirname "$0")/.."
 processor=${1:-$(uname -m)}
 program=${2:-}
 if [ -z "$program" ]; then
-    # The mangling with the names of generic arguments, so that a symbol says whose handler it is.
-    export RUSTFLAGS=${RUSTFLAGS:--Csymbol-mangling-version=v0}
     cargo build --quiet --release -p teff-cli
     program=${CARGO_TARGET_DIR:-target}/release/teff
 fi

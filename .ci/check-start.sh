@@ -8,7 +8,6 @@ case $(uname -sm) in
     "Linux x86_64") ;;
     *) echo "skipped: the list was recorded on Linux on x86-64"; exit 0 ;;
 esac
-export RUSTFLAGS=${RUSTFLAGS:--Csymbol-mangling-version=v0}
 cargo build --quiet --release -p teff-cli
 program=${CARGO_TARGET_DIR:-target}/release/teff
 # Into a variable first: a pipe that its reader leaves early is a failure to `pipefail`.

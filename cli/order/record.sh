@@ -10,7 +10,6 @@ cd "$(dirname "$0")/../.."
 # One that prints a line, and two that do some more. What only they need comes last, so that it does not lie between
 # what every program needs.
 programs=(benches/programs/wasm/hello.wasm examples/hello.wasm examples/hello-rust.wasm)
-export RUSTFLAGS=-Csymbol-mangling-version=v0
 cargo build --quiet --release -p teff-cli
 teff=${CARGO_TARGET_DIR:-target}/release/teff
 profile=$(mktemp)

@@ -263,3 +263,160 @@ fn a_choice_takes_its_comparison_along() {
     assert_eq!(i32s(wat, &[1, -1, 3]), [93, 99, 193]);
     has(wat, &["select i32.gt_u", "select i32.lt_s"]);
 }
+
+#[test]
+fn indices_are_shifted_and_moved_by_the_access() {
+    // The shifted index is in a slot, in the accumulator, and pinned; the sum wraps around.
+    let wat = r#"(module (memory 1) (data (i32.const 64) "\01\00\00\00\02\00\00\00\03\00\00\00\04")
+        (func (export "f") (param i32 i32) (result i32) (local i32)
+            (local.set 2 (i32.load (i32.add (i32.shl (local.get 0) (i32.const 2)) (i32.const 64))))
+            (i32.store (i32.add (i32.shl (local.get 0) (i32.const 2)) (i32.const 128)) (local.get 2))
+            (local.set 2 (i32.add (local.get 2) (i32.mul (i32.const 10)
+                (i32.load (i32.add
+                    (i32.shl (i32.xor (local.get 0) (local.get 1)) (i32.const 2)) (i32.const 64))))))
+            (loop
+                (local.set 2 (i32.add (local.get 2) (i32.mul (i32.const 100)
+                    (i32.load (i32.add (i32.shl (local.get 0) (i32.const 2)) (i32.const 128))))))
+                (br_if 0 (i32.eq (i32.mul (local.get 0) (local.get 0)) (i32.const 77))))
+            (local.get 2)))"#;
+    let f = |a: i32, b: i32| [Val::I32(a), Val::I32(b)];
+    // 0x3fff_fff0 << 2 plus 128 is 64 beyond the end of the address space.
+    let calls = [f(0, 1), f(2, 1), f(0x4000_0001, 2)];
+    let calls: Vec<&[Val]> = calls.iter().map(|call| &call[..]).collect();
+    let found = outcomes(wat, &calls);
+    assert_eq!(found, ["[I32(121)]", "[I32(343)]", "[I32(242)]"]);
+    has(wat, &["(acc << 2) wrapping", "(pin << 2) wrapping"]);
+}
+
+#[test]
+fn branches_to_branches_and_returns_lead_on() {
+    // Every arm ends at a block whose end is a branch, another arm's end, or the function's.
+    let wat = r#"(module (func (export "f") (param i32) (result i32) (local i32)
+        (block $out
+            (loop $again
+                (block $next
+                    (block $small
+                        (br_if $small (i32.lt_s (local.get 0) (i32.const 10)))
+                        (if (i32.and (local.get 0) (i32.const 1))
+                            (then
+                                (if (i32.gt_s (local.get 0) (i32.const 50))
+                                    (then (local.set 1 (i32.add (local.get 1) (i32.const 1)))))
+                                (local.set 0 (i32.sub (local.get 0) (i32.const 3)))
+                                (br $next))
+                            (else
+                                (local.set 0 (i32.shr_u (local.get 0) (i32.const 1)))
+                                (br $next))))
+                    (br_if $out (i32.eqz (local.get 0)))
+                    (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                    (local.set 1 (i32.add (local.get 1) (i32.const 100))))
+                (br $again)))
+        (local.get 1)))"#;
+    let model = |mut n: i32| {
+        let mut sum = 0;
+        loop {
+            if n >= 10 {
+                if n & 1 == 1 {
+                    sum += i32::from(n > 50);
+                    n -= 3;
+                } else {
+                    n >>= 1;
+                }
+            } else if n == 0 {
+                return sum;
+            } else {
+                (n, sum) = (n - 1, sum + 100);
+            }
+        }
+    };
+    let arguments = [0, 1, 9, 10, 11, 100, 101, 9999];
+    assert_eq!(i32s(wat, &arguments), arguments.map(model));
+}
+
+#[test]
+fn blocks_at_the_end_return() {
+    let wat = r#"(module
+        (func (export "f") (param i32) (result i32) (local i32)
+            (block
+                (if (i32.gt_s (local.get 0) (i32.const 5))
+                    (then (local.set 1 (i32.const 7)) (br 1)))
+                (local.set 1 (call $value (local.get 0))))
+            (local.get 1))
+        (func $value (param i32) (result i32)
+            (if (result i32) (i32.eqz (local.get 0))
+                (then (i32.const 40))
+                (else
+                    (if (result i32) (i32.eq (local.get 0) (i32.const 1))
+                        (then (i32.const 41))
+                        (else (i32.mul (local.get 0) (i32.const 2))))))))"#;
+    assert_eq!(i32s(wat, &[0, 1, 2, 5, 6]), [40, 41, 4, 10, 7]);
+    // What is left of each arm is its return.
+    let module = Module::new(&Engine::default(), wat::parse_str(wat).unwrap()).unwrap();
+    let mut text = String::new();
+    disassemble(&module, 1, &mut text).unwrap();
+    assert!(!text.contains(" br @"), "{text}");
+}
+
+#[test]
+fn a_test_takes_over_the_branch_behind_it() {
+    let wat = r#"(module (func (export "f") (param i32) (result i32) (local i32)
+        (block $out
+            (loop $again
+                (local.set 1 (i32.add (local.get 1) (local.get 0)))
+                (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                (br_if $out (i32.le_s (local.get 0) (i32.const 0)))
+                (if (i32.eq (local.get 0) (i32.const 7)) (then (br $out)))
+                (local.set 1 (i32.xor (local.get 1) (i32.const 1)))
+                (br_if $out (f64.lt (f64.convert_i32_s (local.get 1)) (f64.const 0)))
+                (br $again)))
+        (local.get 1)))"#;
+    let model = |mut n: i32| {
+        let mut sum = 0_i32;
+        loop {
+            sum += n;
+            n -= 1;
+            if n <= 0 || n == 7 {
+                return sum;
+            }
+            sum ^= 1;
+            if sum < 0 {
+                return sum;
+            }
+        }
+    };
+    let arguments = [0, 1, 2, 5, 7, 8, 20, -100];
+    assert_eq!(i32s(wat, &arguments), arguments.map(model));
+    has(wat, &["br_unless f64.lt"]);
+}
+
+#[test]
+fn a_loop_that_leads_to_a_table_is_begun_anew_by_its_branches() {
+    // Programs for a machine with five instructions; the second is an access that may trap.
+    let wat = r#"(module (memory 1)
+        (data (i32.const 0) "\00\00\01\02\00\03\04" "\01\00\03\04" "\03\04")
+        (func (export "f") (param i32) (result i32) (local i32 i32)
+            (loop $next
+                (local.set 2 (i32.load8_u (local.get 0)))
+                (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+                (block $bad (block $halt (block $far (block $double (block $load (block $inc
+                    (br_table $inc $load $double $far $halt $bad (local.get 2)))
+                    (local.set 1 (i32.add (local.get 1) (i32.const 3)))
+                    (br $next))
+                    (local.set 1 (i32.add (local.get 1) (i32.load8_u (local.get 1))))
+                    (br $next))
+                    (local.set 1 (i32.shl (local.get 1) (i32.const 1)))
+                    (br $next))
+                    (if (i32.gt_u (local.get 1) (i32.const 14))
+                        (then (local.set 0 (i32.const 65536))))
+                    (br $next))
+                    (return (local.get 1)))
+                (unreachable))
+            (i32.const -1)))"#;
+    let start = |at: i32| [Val::I32(at)];
+    let calls = [start(0), start(7), start(11), start(65535)];
+    let calls: Vec<&[Val]> = calls.iter().map(|call| &call[..]).collect();
+    let found = outcomes(wat, &calls);
+    // 3, 6, 6 + byte 6, doubled, and so on; one goes on behind the memory.
+    let expected = ["out of bounds memory access", "[I32(3)]", "[I32(0)]"];
+    assert_eq!(found[..3], expected);
+    has(wat, &["br_table at"]);
+}

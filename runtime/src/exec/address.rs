@@ -131,7 +131,7 @@ scaled! {
 
 /// Addresses to which the program itself adds a constant: it takes the place of the offset, and wraps around.
 macro_rules! wrapping {
-    ($($(#[$doc:meta])* $name:ident = $base:ident;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident = $base:ident $($shifted:ident)?;)*) => {$(
         $(#[$doc])*
         pub(super) struct $name;
 
@@ -146,10 +146,17 @@ macro_rules! wrapping {
             ) -> u64 {
                 // SAFETY: passes on the caller's machine and fields.
                 let base = unsafe { <$base as Src>::get::<u32, O, B, C>(m, 0, imm) };
+                $(let base = wrapping!(@$shifted m, O, base);)?
                 u64::from(base.wrapping_add(offset))
             }
         }
     )*};
+    // How far is in the last slot field.
+    (@shifted $m:ident, $op:ty, $base:ident) => {{
+        // SAFETY: the field is in the operation's format.
+        let by = unsafe { $m.field::<$op>(const { Self::SLOTS - 1 }) };
+        $base.wrapping_shl(by)
+    }};
 }
 
 wrapping! {
@@ -157,4 +164,10 @@ wrapping! {
     P = S;
     /// The pinned local.
     R = L;
+    /// A slot shifted.
+    F = S shifted;
+    /// The accumulator shifted.
+    T = A shifted;
+    /// The pinned local shifted.
+    Z = L shifted;
 }

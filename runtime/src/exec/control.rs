@@ -190,6 +190,54 @@ unsafe fn br_table<O: Instr, K: Charge, B: Backend, C: Class>(
     }
 }
 
+/// `br_table` in a branch back to a loop that begins with one: its targets are there.
+pub(super) struct BrTableAt;
+
+impl IndexOp for BrTableAt {
+    #[inline(always)]
+    unsafe fn run<O: Instr, B: Backend, C: Class>(m: Machine<B, C>, index: u32) -> usize {
+        // SAFETY: passes on the caller's promise.
+        unsafe {
+            if const { O::METERED } {
+                br_table_at::<O, U, B, C>(m, index)
+            } else {
+                br_table_at::<O, Free, B, C>(m, index)
+            }
+        }
+    }
+}
+
+/// Takes the branch that `index` chooses of those at the target of `O`.
+///
+/// # Safety
+/// As for [`br_table`].
+#[inline(always)]
+unsafe fn br_table_at<O: Instr, K: Charge, B: Backend, C: Class>(
+    m: Machine<B, C>,
+    index: u32,
+) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let default = m.imm32::<O>(0);
+        let index = if index < default { index } else { default } as usize;
+        let target = const { Edge::<BrTarget, K>::FORMAT.target(C::CLASS) };
+        let stride = const { Edge::<BrTarget, K>::FORMAT.size(C::CLASS) };
+        let mut entry = m;
+        entry.ip = m.target::<O>().wrapping_add(index * stride);
+        // Both edges at once: nothing has happened if they cannot be charged for.
+        if !K::METERED
+            || m.spend(
+                m.charge_of::<O>()
+                    .wrapping_add(entry.charge_of::<Edge<BrTarget, K>>()),
+            )
+        {
+            m.jump(C::target(entry.ip, target))
+        } else {
+            m.refill()
+        }
+    }
+}
+
 /// Leaves the handlers with one of the [`Exit`]s: not in the table, reached by jumps from other handlers.
 pub(super) struct Leave<const EXIT: usize>;
 

@@ -127,8 +127,9 @@ pub(super) struct Stack {
 /// See the module's documentation. Fields that handlers read come first.
 #[repr(C)]
 pub(crate) struct Ctx {
-    /// Bytes of memory 0 of the current instance.
-    pub(super) mem_len: usize,
+    /// How many addresses of memory 0 of the current instance an access may begin at: of 1, 2, 4 and 8 bytes. So that
+    /// an access is checked by one comparison.
+    pub(super) starts: [usize; 4],
     /// Units that code may use up before it asks for more; see `meter`.
     pub(super) budget: isize,
     /// Frames end at or below this address of the value stack.
@@ -142,8 +143,9 @@ pub(crate) struct Ctx {
     pub(super) tables: *const *mut TableObj,
     pub(super) entries: *const FuncEntry,
     pub(super) instance: *mut InstanceObj,
-    /// Base of memory 0, for reloading the register, and for targets that have none.
+    /// Base of memory 0, for reloading the register, and for targets that have none; and its bytes.
     pub(super) mem_base: *mut u8,
+    pub(super) mem_len: usize,
     /// Accumulators of targets whose registers do not hold them.
     pub(super) acc64: u64,
     pub(super) fa64: f64,
@@ -169,7 +171,7 @@ impl Ctx {
     /// A context that runs nothing yet.
     pub(crate) fn new(config: &Config, meter: Meter) -> Self {
         Self {
-            mem_len: 0,
+            starts: [0; 4],
             budget: 0,
             stack_limit: ptr::null_mut(),
             #[cfg(feature = "std")]
@@ -180,6 +182,7 @@ impl Ctx {
             entries: ptr::null(),
             instance: ptr::null_mut(),
             mem_base: ptr::null_mut(),
+            mem_len: 0,
             acc64: 0,
             fa64: 0.0,
             fa32: 0.0,
@@ -275,5 +278,7 @@ impl Ctx {
                 None => (ptr::null_mut(), 0),
             };
         }
+        let len = self.mem_len;
+        self.starts = [1, 2, 4, 8].map(|size| len.checked_sub(size).map_or(0, |last| last + 1));
     }
 }

@@ -5,7 +5,7 @@ use super::backend::Compact;
 #[cfg(teff_threaded)]
 use super::backend::Direct;
 use super::{
-    address::{E, G, H, J, K, M, N, O, P, Q, R, V, X, Y},
+    address::{E, F, G, H, J, K, M, N, O, P, Q, R, T, V, X, Y, Z},
     backend::Class,
     bulk::*,
     call::*,

@@ -304,7 +304,8 @@ unsafe fn effective<O: Instr, X: Address, B: Backend, C: Class>(
     // SAFETY: passes on the machine; every load and store has its offset first. `ctx` is live.
     unsafe {
         let start = X::start::<O, B, C>(m, imm, m.imm32::<O>(0));
-        if start + size as u64 > (*m.ctx).mem_len as u64 {
+        // A constant index, once this is inlined.
+        if start >= (*m.ctx).starts[size.trailing_zeros() as usize] as u64 {
             return None;
         }
         Some(m.mem().wrapping_add(start as usize))

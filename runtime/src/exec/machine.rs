@@ -179,9 +179,16 @@ impl<B: Backend, C: Class> Machine<B, C> {
         if const { !O::METERED } {
             return true;
         }
-        // SAFETY: the charge is the last immediate of metered forms; `ctx` is live.
+        // SAFETY: the charge is the last immediate of metered forms.
+        unsafe { self.spend(self.charge_of::<O>()) }
+    }
+
+    /// The same with these units.
+    #[inline(always)]
+    pub(super) unsafe fn spend(&self, units: i32) -> bool {
+        let units = units as isize;
+        // SAFETY: `ctx` is live for as long as handlers run.
         unsafe {
-            let units = self.charge_of::<O>() as isize;
             let left = (*self.ctx).budget.wrapping_sub(units);
             (*self.ctx).budget = left;
             if left < 0 {

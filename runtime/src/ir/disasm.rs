@@ -64,6 +64,9 @@ pub(crate) fn cell(
             Operand::K => write!(f, "(s{} << {})", slot(slots), raw(slots + 1))?,
             Operand::O => write!(f, "(acc << {})", raw(slots))?,
             Operand::Q => write!(f, "(pin << {})", raw(slots))?,
+            Operand::F => write!(f, "(s{} << {}) wrapping", slot(slots), raw(slots + 1))?,
+            Operand::T => write!(f, "(acc << {}) wrapping", raw(slots))?,
+            Operand::Z => write!(f, "(pin << {}) wrapping", raw(slots))?,
             Operand::I => {
                 write!(f, "{}", imm32(imms) as i32)?;
                 imms += 1;

@@ -46,6 +46,12 @@ pub(crate) enum Operand {
     O,
     /// As an address: the pinned local shifted.
     Q,
+    /// As an address: a slot shifted, plus the row's offset, in 32 bits.
+    F,
+    /// As an address: the accumulator shifted, plus the row's offset, in 32 bits.
+    T,
+    /// As an address: the pinned local shifted, plus the row's offset, in 32 bits.
+    Z,
     /// No operand, but the mark of a metered form, the last in it: a 32-bit immediate that the meter is
     /// charged with when the edge is taken. Negative where operators that were charged ahead are skipped.
     U,
@@ -57,8 +63,8 @@ impl Operand {
         match self {
             Self::A | Self::I | Self::W | Self::L | Self::R | Self::N | Self::U => 0,
             Self::S | Self::D | Self::P | Self::Y | Self::M => 1,
-            Self::H | Self::O | Self::Q => 1,
-            Self::X | Self::V | Self::G | Self::J | Self::K => 2,
+            Self::H | Self::O | Self::Q | Self::T | Self::Z => 1,
+            Self::X | Self::V | Self::G | Self::J | Self::K | Self::F => 2,
             Self::E => 3,
         }
     }
@@ -188,7 +194,7 @@ macro_rules! with_forms {
     // result ← [address + offset]; a constant address is folded into the offset
     (load, $cb:ident $args:tt) => {
         with_forms! { @results $cb $args
-        [A] [S] [I] [L] [P] [R] [X] [Y] [M] [N] [E] [V] [G] [H] [J] [K] [O] [Q] }
+        [A] [S] [I] [L] [P] [R] [X] [Y] [M] [N] [E] [V] [G] [H] [J] [K] [O] [Q] [F] [T] [Z] }
     };
     // result ← [address + offset] ⊕ b
     (load_pair, $cb:ident $args:tt) => {
@@ -201,13 +207,13 @@ macro_rules! with_forms {
         [L A] [L S] [L I] [P A] [P S] [P I] [R A] [R S] [R I]
         [X A] [X S] [X I] [Y S] [Y I] [M A] [M S] [M I] [N S] [N I]
         [E A] [E S] [E I] [V S] [V I] [G A] [G S] [G I] [H S] [H I] [J A] [J S] [J I]
-        [K A] [K S] [K I] [O S] [O I] [Q A] [Q S] [Q I] }
+        [K A] [K S] [K I] [O S] [O I] [Q A] [Q S] [Q I] [F A] [F S] [F I] [T S] [T I] [Z A] [Z S] [Z I] }
     };
     // the same for a float accumulator or pinned local, whose address may be in the integer one
     (store_acc, $cb:ident $args:tt) => {
         $cb! { $args;
         [A A] [S A] [I A] [L A] [P A] [R A] [X A] [Y A] [M A] [N A]
-        [E A] [V A] [G A] [H A] [J A] [K A] [O A] [Q A] }
+        [E A] [V A] [G A] [H A] [J A] [K A] [O A] [Q A] [F A] [T A] [Z A] }
     };
     // result ← condition ? a : b, with the condition first
     (select int, $cb:ident $args:tt) => {

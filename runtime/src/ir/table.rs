@@ -351,6 +351,7 @@ macro_rules! instructions {
             test() BrTable "br_table" (imm32);
             test() BrTableMetered "br_table.metered" (imm32);
             edge() BrTarget "br_table.target" (target);
+            edge_if() BrTableAt "br_table at" (imm32 target);
             fixed() Enter "enter" (slot imm32);
             fixed() Pin "pin" (slot slot slot slot);
             fixed() EnterPin "enter, pin" (slot slot slot slot slot imm32);

@@ -6,6 +6,7 @@ use super::{
     Step, Translator,
     control::{Control, Kind},
     emit::{Fields, Last, fits_imm32},
+    onward::Way,
     stack::{Arg, Bank, Content, Operand},
 };
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// A condition to branch on.
-pub(super) enum Test {
+pub(super) enum Condition {
     /// A comparison, which has been taken out of the code; with `true` if it is to be negated.
     Compare(Inst, bool),
     /// A value to compare with zero.
@@ -83,7 +84,7 @@ impl<'m> Translator<'_, 'm> {
             // Values only move down, so in this order none is overwritten before it has moved.
             match self.stack[entry].content {
                 Content::Acc => self.store_acc_keep(*ty, to)?,
-                Content::Const(bits) => self.store_const(to, bits)?,
+                Content::Const(bits) => self.store_const(to, bits, *ty)?,
                 Content::Local { .. } | Content::TempPlus(_)
                     if let Some((from, plus)) = self.sum(entry as u32) =>
                 {
@@ -114,15 +115,15 @@ impl<'m> Translator<'_, 'm> {
 
     pub(super) fn br(&mut self, depth: u32) -> Step {
         let control = self.control(depth);
-        if control.kind == Kind::Function {
-            self.append_return()?;
-        } else {
-            if !self.in_place(&control) {
-                self.move_results(&control)?;
-            }
-            self.mark_branched_to(depth);
-            if !self.br_to_head(control.head) {
-                self.append_br(control.label);
+        match self.onward(depth) {
+            _ if control.kind == Kind::Function => self.append_return()?,
+            (Way::To(to), cost) if self.turn(to, cost) => {}
+            (Way::Return(local), cost) => self.return_onward(local, cost)?,
+            (Way::To(to), cost) => {
+                if !self.in_place(&control) {
+                    self.move_results(&control)?;
+                }
+                self.br_to(to, cost);
             }
         }
         self.unreachable_from_here();
@@ -146,8 +147,10 @@ impl<'m> Translator<'_, 'm> {
             self.materialise_last(count)?;
         }
         if self.in_place(&control) {
-            self.mark_branched_to(depth);
-            return self.branch_if(test, true, control.label);
+            let (to, cost) = self.onward_if(depth);
+            self.mark_branched_to(to);
+            let label = self.control(to).label;
+            return self.with_edges_further_on(cost, |this| this.branch_if(test, true, label));
         }
         self.mark_branched_to(depth);
         self.br_if_over(test, |this| {
@@ -158,7 +161,7 @@ impl<'m> Translator<'_, 'm> {
     }
 
     /// Branches over `taken` if the condition does not hold. `taken` leaves the operand stack alone.
-    fn br_if_over(&mut self, test: Test, taken: impl FnOnce(&mut Self) -> Step) -> Step {
+    fn br_if_over(&mut self, test: Condition, taken: impl FnOnce(&mut Self) -> Step) -> Step {
         // What is in an accumulator must be in a slot when both paths meet. The condition may be in one,
         // too, but not as an entry.
         self.spill_all()?;
@@ -187,7 +190,12 @@ impl<'m> Translator<'_, 'm> {
         };
         let head = slot.zip(self.begin_table());
         self.field(&mut fields, index)?;
-        self.append(fields.inst(Family::BrTable));
+        let inst = fields.inst(Family::BrTable);
+        let run = self.end_beginning(&inst);
+        self.append(inst);
+        if let Some(run) = &run {
+            self.bind(run.targets);
+        }
         // Targets whose values are elsewhere get a piece of code that moves them.
         let mut movers = bumpalo::collections::Vec::new_in(self.controls.bump());
         for depth in table.targets().chain(core::iter::once(Ok(table.default()))) {
@@ -197,7 +205,12 @@ impl<'m> Translator<'_, 'm> {
             // All values are in their own slots now; are those the target's?
             let in_place =
                 count == 0 || self.stack[self.stack.len() - count].slot == control.base_slot;
-            let label = if !returns && in_place {
+            let mut cost = 0;
+            let label = if count == 0 && head.is_none() && !returns {
+                let (label, more) = self.entry_onward(depth);
+                cost = more;
+                label
+            } else if !returns && in_place {
                 self.mark_branched_to(depth);
                 control.label
             } else if let Some(mover) = control.mover {
@@ -214,10 +227,12 @@ impl<'m> Translator<'_, 'm> {
             }
             let mut inst = Inst::new(Family::BrTarget.fixed());
             inst.target = label;
-            self.append(inst);
+            self.with_edges_further_on(cost, |this| this.append(inst));
         }
         if let Some((slot, first)) = head {
             self.end_table(slot, first);
+        } else if let Some(run) = run {
+            self.note_run(run);
         }
         for (depth, mover) in movers {
             self.acc_lost();
@@ -238,7 +253,7 @@ impl<'m> Translator<'_, 'm> {
     }
 
     /// Pops a condition. A comparison that made it is taken out of the code, to be put into the branch.
-    pub(super) fn take_test(&mut self) -> Step<Test> {
+    pub(super) fn take_test(&mut self) -> Step<Condition> {
         self.settle_sums(1)?;
         let value = self.pop();
         if self.fusion
@@ -249,16 +264,16 @@ impl<'m> Translator<'_, 'm> {
             && !self.window
         {
             self.take_last();
-            return Ok(Test::Compare(inst, negated));
+            return Ok(Condition::Compare(inst, negated));
         }
         self.settle_last();
-        Ok(Test::Value(value))
+        Ok(Condition::Value(value))
     }
 
     /// Branches to `label` if the condition holds, or (with `holds` false) if it does not.
-    pub(super) fn branch_if(&mut self, test: Test, holds: bool, label: Label) -> Step {
+    pub(super) fn branch_if(&mut self, test: Condition, holds: bool, label: Label) -> Step {
         let mut inst = match test {
-            Test::Value(value) => {
+            Condition::Value(value) => {
                 let mut value = value;
                 self.constant_to_slot(&mut value)?;
                 let mut fields = Fields::new(&[]);
@@ -272,7 +287,7 @@ impl<'m> Translator<'_, 'm> {
                     None => fields.inst(branch),
                 }
             }
-            Test::Compare(compare, negated) => {
+            Condition::Compare(compare, negated) => {
                 let family = compare.op.family();
                 let branch = family.branch().expect("a comparison");
                 let branch = if holds != negated {

@@ -36,6 +36,8 @@ pub(super) enum Kind {
 #[derive(Copy, Clone)]
 pub(super) struct Control<'m> {
     pub(super) kind: Kind,
+    /// Blocks have numbers in the order of the text.
+    pub(super) number: u32,
     pub(super) signature: Signature<'m>,
     /// Where branches to it lead.
     pub(super) label: Label,
@@ -106,8 +108,11 @@ impl<'m> Translator<'_, 'm> {
         let label = self.encoder.label();
         let base = self.stack.len() - signature.params.len();
         let base_slot = self.height - slots_of(signature.params);
+        let number = self.opened;
+        self.opened += 1;
         self.controls.push(Control {
             kind,
+            number,
             signature,
             label,
             branched_to: false,
@@ -178,7 +183,14 @@ impl<'m> Translator<'_, 'm> {
             let test = self.take_test()?;
             self.settle_stack()?;
             self.materialise_last(signature.params.len())?;
-            self.branch_if(test, false, otherwise)?;
+            match self.onward_from_if(signature) {
+                Some((depth, cost)) => {
+                    self.mark_branched_to(depth);
+                    let label = self.control(depth).label;
+                    self.with_edges_further_on(cost, |this| this.branch_if(test, false, label))?;
+                }
+                None => self.branch_if(test, false, otherwise)?,
+            }
         }
         self.open_or_skip(Kind::If(otherwise), signature);
         Ok(())
@@ -190,9 +202,7 @@ impl<'m> Translator<'_, 'm> {
             unreachable!("validated")
         };
         if self.reachable {
-            self.materialise_last(control.signature.results.len())?;
-            self.append_br(control.label);
-            self.mark_branched_to(0);
+            self.br(0)?;
         }
         self.pop_to(control.base);
         self.reachable = control.reachable;
@@ -225,6 +235,9 @@ impl<'m> Translator<'_, 'm> {
         }
         // An empty loop has no first instruction.
         self.loop_start = NONE;
+        if control.kind == Kind::Loop {
+            self.beginning.close();
+        }
         // Control reaches the end: from above, by a branch, or because there is no else.
         let no_else = matches!(control.kind, Kind::If(_)) && control.reachable;
         let meets = no_else || control.branched_to && control.kind != Kind::Loop;

@@ -163,8 +163,11 @@ impl Translator<'_, '_> {
     }
 
     fn append_raw(&mut self, mut inst: Inst) {
-        self.meter(&mut inst);
         let position = self.encoder.position();
+        if self.beginning.is_open() {
+            self.note_beginning(position, &inst);
+        }
+        self.meter(&mut inst);
         self.encoder.emit(&inst);
         self.scratch = 0;
         self.before = self.last.map(|last| (last.position, last.inst));
@@ -190,6 +193,11 @@ impl Translator<'_, '_> {
         }
     }
 
+    fn truncate(&mut self, position: u32) {
+        self.encoder.truncate(position);
+        self.beginning.truncate(position);
+    }
+
     /// Takes the last instruction away again.
     pub(super) fn take_last(&mut self) -> Option<Inst> {
         let last = self.last.take()?;
@@ -200,7 +208,7 @@ impl Translator<'_, '_> {
             result: None,
             negated: false,
         });
-        self.encoder.truncate(last.position);
+        self.truncate(last.position);
         if let Some(bank) = last.result {
             self.producers[bank as usize] = None;
         }
@@ -220,6 +228,7 @@ impl Translator<'_, '_> {
         self.settle_last();
         let position = self.meter_position();
         self.encoder.bind(label, position);
+        self.beginning.close();
         self.last = None;
         self.forget_accs();
     }
@@ -292,7 +301,7 @@ impl Translator<'_, '_> {
             Arg::Acc | Arg::AccAndSlot(_) => fields.acc(),
             Arg::Slot(offset) => self.field_slot(fields, offset, Bank::of(operand.ty))?,
             Arg::Const(bits) => {
-                self.store_const(operand.own, bits)?;
+                self.store_const(operand.own, bits, operand.ty)?;
                 self.field_slot(fields, operand.own, Bank::of(operand.ty))?;
             }
             Arg::Sum(..) => unreachable!("sums are settled before they are used"),
@@ -303,7 +312,7 @@ impl Translator<'_, '_> {
     /// Puts a constant operand into its own slot.
     pub(super) fn constant_to_slot(&mut self, operand: &mut Operand) -> Step {
         if let Arg::Const(bits) = operand.arg {
-            self.store_const(operand.own, bits)?;
+            self.store_const(operand.own, bits, operand.ty)?;
             operand.arg = Arg::Slot(operand.own);
         }
         Ok(())
@@ -357,7 +366,7 @@ impl Translator<'_, '_> {
             && let Some(inst) = self.with_slot(last.inst, bank, offset)
         {
             let before = self.before;
-            self.encoder.truncate(last.position);
+            self.truncate(last.position);
             self.append_raw(inst);
             self.before = before;
             self.producers[bank as usize] = None;
@@ -382,6 +391,7 @@ impl Translator<'_, '_> {
             return false;
         };
         let grown = self.encoder.replace(position, inst.op, &with_slot);
+        self.beginning.replace(position, &with_slot, grown);
         self.moved(position, grown);
         true
     }
@@ -500,7 +510,12 @@ impl Translator<'_, '_> {
     }
 
     /// Stores a constant in the slot at `offset`.
-    pub(super) fn store_const(&mut self, offset: i32, bits: u64) -> Step {
+    pub(super) fn store_const(&mut self, offset: i32, bits: u64, ty: ValType) -> Step {
+        // The upper bits of 32-bit values are unspecified, so that these always fit the shorter instruction.
+        let bits = match ty {
+            ValType::I32 | ValType::F32 => bits as i32 as u64,
+            _ => bits,
+        };
         let scratch = self.scratch;
         let (near, far) = match Self::near(offset) {
             Some(near) => (near, false),

@@ -36,6 +36,14 @@ impl Translator<'_, '_> {
                 fields.operand(class, slots);
                 Ok(())
             }
+            Arg::Acc
+                if offset == 0
+                    && let Some((class, slots, plus)) = self.take_shifted_sum() =>
+            {
+                fields.set_imm32(0, plus);
+                fields.operand(class, slots);
+                Ok(())
+            }
             _ => self.field(fields, address),
         }
     }
@@ -78,6 +86,24 @@ impl Translator<'_, '_> {
         };
         self.take_last();
         Some(sum)
+    }
+
+    /// The same if it has made the address by shifting an operand and adding a constant, which comes last.
+    fn take_shifted_sum(&mut self) -> Option<(Class, [i16; 3], u32)> {
+        let last = self.last.filter(|_| self.fusion && !self.window)?;
+        if last.result != Some(Bank::Int) || last.inst.op.family() != Family::I32ShlAdd {
+            return None;
+        }
+        let [by, plus, ..] = last.inst.imm32;
+        let by = (by & 31) as i16;
+        let (class, slots) = match last.inst.op.form() {
+            [Class::S, Class::I, Class::I, Class::A] => (Class::F, [last.inst.slots[0], by, 0]),
+            [Class::A, Class::I, Class::I, Class::A] => (Class::T, [by, 0, 0]),
+            [Class::L, Class::I, Class::I, Class::A] => (Class::Z, [by, 0, 0]),
+            _ => return None,
+        };
+        self.take_last();
+        Some((class, slots, plus))
     }
 
     pub(super) fn load(&mut self, family: Family, memarg: wasmparser::MemArg, ty: ValType) -> Step {

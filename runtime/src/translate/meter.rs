@@ -25,7 +25,7 @@ pub(super) struct Meter {
 }
 
 /// Values that are moved for each unit they cost.
-const VALUES: u32 = 8;
+pub(super) const VALUES: u32 = 8;
 
 impl Translator<'_, '_> {
     /// With metering, begins the function.

@@ -15,6 +15,7 @@
 //! - `heads`: what loops begin with, for the branches back to them
 //! - `pair`: two operations in one instruction
 //! - `scan`, `pin`: which locals are worth a register of their own
+//! - `onward`: where branches to the ends of blocks lead in the end
 //! - `meter`: what edges are charged with
 //! - `numeric`, `memory`, `call`: the families, as in `exec`
 //! - `operators`, `visit`: from Wasm's operators to these
@@ -27,6 +28,7 @@ mod heads;
 mod memory;
 mod meter;
 mod numeric;
+mod onward;
 mod operators;
 mod pair;
 mod pin;
@@ -49,8 +51,9 @@ use crate::{
 };
 use control::Control;
 use emit::Last;
-use heads::Head;
+use heads::{Beginning, Head, Test};
 use meter::Meter;
+use scan::End;
 use stack::{AccState, Entry, NONE};
 
 /// For each instruction, in order: its offset in the code, and the offset of its operator in the module.
@@ -147,11 +150,17 @@ struct Translator<'a, 'm> {
     /// Entries below this index are neither locals nor accumulators.
     settled: usize,
     controls: Vec<'a, Control<'m>>,
+    /// Blocks that have been opened so far, and what is known of all of them by their numbers.
+    opened: u32,
+    ends: Vec<'a, End>,
     /// Where the innermost loop begins, until its first instruction is known.
     loop_start: u32,
     /// The meter's position there.
     loop_position: u32,
     heads: Vec<'a, Head>,
+    beginning: Beginning<'a>,
+    /// The last test that was written: a candidate for being turned around.
+    test: Option<Test>,
     /// Labels of the `br_table`s among them; none for those that need values moved.
     tables: Vec<'a, Option<Label>>,
     acc: [AccState; 3],
@@ -207,9 +216,13 @@ impl<'a, 'm> Translator<'a, 'm> {
             height: 0,
             settled: 0,
             controls: Vec::new_in(arena),
+            opened: 0,
+            ends: Vec::new_in(arena),
             loop_start: NONE,
             loop_position: 0,
             heads: Vec::new_in(arena),
+            beginning: Beginning::new(arena),
+            test: None,
             tables: Vec::new_in(arena),
             acc: [AccState::Empty; 3],
             last: None,

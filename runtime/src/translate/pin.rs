@@ -20,7 +20,7 @@ use crate::ir::{Family, Inst};
 const WORTHWHILE: u32 = 3;
 
 impl Translator<'_, '_> {
-    /// Looks at what the body does with its locals: chooses those that are named most often in loops, one a bank,
+    /// Looks at what the body does with its blocks and locals: chooses those that are named most often in loops, one a bank,
     /// makes room for the caller's, and notes which locals `Enter` has to set to zero.
     pub(super) fn survey_locals(&mut self, body: &FunctionBody<'_>) -> Step {
         let params = self.ty.params().len();
@@ -33,7 +33,8 @@ impl Translator<'_, '_> {
         let code = &body.as_bytes()[locals as usize..];
         let mut usage = Vec::new_in(self.controls.bump());
         usage.resize(self.locals.len(), Usage::default());
-        if scan::survey(code, &mut usage).is_none() {
+        if scan::survey(code, &mut usage, &mut self.ends).is_none() {
+            self.ends.clear();
             return Ok(());
         }
         let mut zeroed = self.local_slots..0;

@@ -1,11 +1,13 @@
-//! A quick look at a function's body: how often it names each local in loops, and which locals it may read
-//! before it has written them.
+//! A quick look at a function's body: how often it names each local in loops, which locals it may read before it has
+//! written them, and what comes after each block.
 //!
 //! Knows just enough of the binary format (spec §5.4) to step from one instruction to the next. It gives up on
 //! what it does not know; nothing but speed depends on it.
 
 use bumpalo::collections::Vec;
 
+const BR: u8 = 0x0c;
+const RETURN: u8 = 0x0f;
 const LOCAL_GET: u8 = 0x20;
 
 /// What follows an opcode.
@@ -141,8 +143,54 @@ impl Bytes<'_> {
 #[derive(Copy, Clone)]
 struct Block {
     is_loop: bool,
-    /// Blocks, and the branches of an `if`, have different numbers.
+    /// Its number, in the order of the text.
+    number: u32,
+    /// Blocks, and the branches of an `if`, have different ones.
     id: u32,
+}
+
+/// What comes right behind the end of a block.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Something that computes.
+    Other,
+    /// A branch, or a way that leads where a branch to the block of this number would. With how many operators that are.
+    Branch { number: u32, operators: u32 },
+    /// The function's end, or a `return`. With the local that is read before, if one is.
+    Return { local: Option<u32>, operators: u32 },
+}
+
+/// What is known of a block.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct End {
+    pub(super) next: Next,
+    pub(super) has_else: bool,
+}
+
+impl End {
+    const UNKNOWN: Self = Self {
+        next: Next::Other,
+        has_else: false,
+    };
+}
+
+/// The blocks whose ends are right before the present place.
+struct Ended<'a> {
+    numbers: Vec<'a, u32>,
+    /// A local that has been read since, by the only operator.
+    local: Option<u32>,
+}
+
+impl Ended<'_> {
+    /// Notes what comes behind them.
+    fn come_before(&mut self, next: Next, ends: &mut [End]) {
+        for number in self.numbers.drain(..) {
+            if let Some(end) = ends.get_mut(number as usize) {
+                end.next = next;
+            }
+        }
+        self.local = None;
+    }
 }
 
 /// Where a local got its first value: a block, by its depth and number.
@@ -162,22 +210,39 @@ pub(super) struct Usage {
     written: Option<Origin>,
 }
 
-/// Notes in `usage`, which has an entry for each local, what the operators in `code` do with it. `None` if it does not
-/// understand the code.
-pub(super) fn survey(code: &[u8], usage: &mut Vec<'_, Usage>) -> Option<()> {
+/// Notes in `usage`, which has an entry for each local, what the operators in `code` do with it, and in `ends` what comes
+/// after each block, the function's body first. `None` if it does not understand the code.
+pub(super) fn survey(
+    code: &[u8],
+    usage: &mut Vec<'_, Usage>,
+    ends: &mut Vec<'_, End>,
+) -> Option<()> {
     let mut code = Bytes(code);
     let mut blocks = Vec::new_in(usage.bump());
+    let mut ended = Ended {
+        numbers: Vec::new_in(usage.bump()),
+        local: None,
+    };
     // The function's body is a block.
     let (mut next_id, mut loops) = (1, 0_u32);
     blocks.push(Block {
         is_loop: false,
+        number: 0,
         id: 0,
     });
+    ends.push(End::UNKNOWN);
     while !blocks.is_empty() {
         let opcode = code.next()?;
+        let read = u32::from(ended.local.is_some());
         match IMMEDIATES[opcode as usize] {
             Immediates::Local => {
-                let local = usage.get_mut(code.u32()? as usize)?;
+                let index = code.u32()?;
+                if opcode == LOCAL_GET && ended.local.is_none() && !ended.numbers.is_empty() {
+                    ended.local = Some(index);
+                } else {
+                    ended.come_before(Next::Other, ends);
+                }
+                let local = usage.get_mut(index as usize)?;
                 local.in_loops += u32::from(loops > 0);
                 // What was written in a block that is still open was written on every way to here.
                 let open = |origin: &Origin| {
@@ -193,6 +258,64 @@ pub(super) fn survey(code: &[u8], usage: &mut Vec<'_, Usage>) -> Option<()> {
                         local.written = Some(Origin { depth, id });
                     }
                 }
+                continue;
+            }
+            Immediates::Else => {
+                let block = blocks.last_mut()?;
+                block.id = next_id;
+                next_id += 1;
+                ends[block.number as usize].has_else = true;
+                let next = match ended.local {
+                    None => Next::Branch {
+                        number: block.number,
+                        operators: 0,
+                    },
+                    Some(_) => Next::Other,
+                };
+                ended.come_before(next, ends);
+                continue;
+            }
+            Immediates::End => {
+                let block = blocks.pop()?;
+                loops -= u32::from(block.is_loop);
+                if blocks.is_empty() {
+                    let next = Next::Return {
+                        local: ended.local,
+                        operators: read,
+                    };
+                    ended.come_before(next, ends);
+                } else {
+                    if ended.local.is_some() {
+                        ended.come_before(Next::Other, ends);
+                    }
+                    ended.numbers.push(block.number);
+                }
+                continue;
+            }
+            Immediates::Numbers(1) if opcode == BR => {
+                let depth = code.u32()?;
+                let target = blocks.len().checked_sub(1 + depth as usize)?;
+                let next = match (target, ended.local) {
+                    (0, local) => Next::Return {
+                        local,
+                        operators: 1 + read,
+                    },
+                    (_, None) => Next::Branch {
+                        number: blocks[target].number,
+                        operators: 1,
+                    },
+                    _ => Next::Other,
+                };
+                ended.come_before(next, ends);
+                continue;
+            }
+            Immediates::Numbers(0) if opcode == RETURN => {
+                let next = Next::Return {
+                    local: ended.local,
+                    operators: 1 + read,
+                };
+                ended.come_before(next, ends);
+                continue;
             }
             Immediates::Numbers(count) => {
                 for _ in 0..count {
@@ -211,15 +334,12 @@ pub(super) fn survey(code: &[u8], usage: &mut Vec<'_, Usage>) -> Option<()> {
                 loops += u32::from(is_loop);
                 blocks.push(Block {
                     is_loop,
+                    number: ends.len() as u32,
                     id: next_id,
                 });
+                ends.push(End::UNKNOWN);
                 next_id += 1;
             }
-            Immediates::Else => {
-                blocks.last_mut()?.id = next_id;
-                next_id += 1;
-            }
-            Immediates::End => loops -= u32::from(blocks.pop()?.is_loop),
             Immediates::Table => {
                 for _ in 0..=code.u32()? {
                     code.number()?;
@@ -239,6 +359,7 @@ pub(super) fn survey(code: &[u8], usage: &mut Vec<'_, Usage>) -> Option<()> {
             }
             Immediates::Unknown => return None,
         }
+        ended.come_before(Next::Other, ends);
     }
     Some(())
 }

@@ -314,7 +314,7 @@ impl Translator<'_, '_> {
         match content {
             Content::Temp => return Ok(()),
             Content::Acc => self.store_acc_in_own(ty, own)?,
-            Content::Const(bits) => self.store_const(own, bits)?,
+            Content::Const(bits) => self.store_const(own, bits, ty)?,
             Content::Local { index, plus, .. } => {
                 self.unlink(entry);
                 let from = self.locals[index as usize].offset;
@@ -427,7 +427,7 @@ impl Translator<'_, '_> {
             Arg::Const(_) if self.is_pinned(offset, Bank::of(ty)) => {
                 self.load_pinned(value, offset)
             }
-            Arg::Const(bits) => self.store_const(offset, bits),
+            Arg::Const(bits) => self.store_const(offset, bits, ty),
             Arg::AccAndSlot(_) => self.move_acc(ty, offset),
             Arg::Slot(_) if self.is_pinned(offset, Bank::of(ty)) => self.load_pinned(value, offset),
             Arg::Slot(from) => self.copy(offset, from, ty),

@@ -242,3 +242,105 @@ fn large_functions_and_credits() {
     );
     costs_in_slices(&text, &[30], &[30], 30 * (5 + 4 + 3) + 1, &[1000, 150_000]);
 }
+
+/// `f` costs the same everywhere, also in slices, whatever that is; with code whose branches are led elsewhere.
+#[track_caller]
+fn costs_the_same(text: &str, args: &[&[i32]]) {
+    let binary = wat::parse_str(text).unwrap();
+    let agreed = std::cell::RefCell::new(Vec::new());
+    with_fuel(|engine| {
+        let mut program = Program::new(engine, &binary);
+        for (i, args) in args.iter().enumerate() {
+            let found = program.run(&i32s(args));
+            assert!(found.0.is_ok() && found.1 > 0, "{found:?}");
+            for slice in [1, 2, 3, 7, 1000] {
+                let sliced = program.run_in_slices(&i32s(args), slice);
+                assert_eq!(sliced, found, "{args:?} in slices of {slice}, {engine:?}");
+            }
+            let mut agreed = agreed.borrow_mut();
+            if agreed.len() == i {
+                agreed.push(found.clone());
+            }
+            assert_eq!(agreed[i], found, "{args:?} {engine:?}");
+        }
+    });
+}
+
+#[test]
+fn branches_that_lead_on() {
+    costs_the_same(
+        r#"(module (func (export "f") (param i32) (result i32) (local i32)
+            (block $out
+                (loop $again
+                    (local.set 1 (i32.add (local.get 1) (local.get 0)))
+                    (block $next
+                        (block $small
+                            (br_if $small (i32.lt_s (local.get 0) (i32.const 10)))
+                            (if (i32.and (local.get 0) (i32.const 1))
+                                (then
+                                    (if (i32.gt_s (local.get 0) (i32.const 50))
+                                        (then (local.set 1 (i32.add (local.get 1) (i32.const 1)))))
+                                    (local.set 0 (i32.sub (local.get 0) (i32.const 3)))
+                                    (br $next))
+                                (else
+                                    (local.set 0 (i32.shr_u (local.get 0) (i32.const 1)))
+                                    (br $next))))
+                        (if (i32.eq (local.get 0) (i32.const 4)) (then (br $out)))
+                        (br_if $out (i32.eqz (local.get 0)))
+                        (br_if $next (i32.eq (local.get 0) (i32.const 3)))
+                        (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                        (br $again))
+                    (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                    (br_if $out (i32.lt_s (local.get 0) (i32.const 0)))
+                    (br $again)))
+            (local.get 1)))"#,
+        &[
+            &[0],
+            &[3],
+            &[4],
+            &[9],
+            &[10],
+            &[11],
+            &[100],
+            &[101],
+            &[9999],
+        ],
+    );
+    costs_the_same(
+        r#"(module (func (export "f") (param i32) (result i32)
+            (block $a (result i32)
+                (block $b (block $c
+                    (br_table $c $b $c (local.get 0)))
+                    (return (i32.const 5)))
+                (if (result i32) (i32.eqz (local.get 0))
+                    (then (i32.const 40))
+                    (else
+                        (drop (br_if $a (i32.const 3) (i32.eq (local.get 0) (i32.const 9))))
+                        (if (result i32) (i32.eq (local.get 0) (i32.const 1))
+                            (then (br $a (i32.const 41)))
+                            (else (i32.mul (local.get 0) (i32.const 2)))))))))"#,
+        &[&[0], &[1], &[2], &[9]],
+    );
+}
+
+#[test]
+fn loops_that_lead_to_a_table() {
+    costs_the_same(
+        r#"(module (memory 1) (data (i32.const 0) "\00\01\02\00\03\01\01\02\00\04")
+            (func (export "f") (param i32) (result i32) (local i32 i32)
+                (loop $next
+                    (local.set 2 (i32.load8_u (local.get 0)))
+                    (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+                    (block $halt (block $skip (block $double (block $inc
+                        (br_table $inc $double $skip $next $halt (local.get 2)))
+                        (local.set 1 (i32.add (local.get 1) (i32.const 3)))
+                        (br $next))
+                        (local.set 1 (i32.shl (local.get 1) (i32.const 1)))
+                        (br $next))
+                        (if (i32.gt_u (local.get 1) (i32.const 6))
+                            (then (local.set 0 (i32.add (local.get 0) (i32.const 1)))))
+                        (br $next)))
+                (local.get 1)))"#,
+        &[&[0], &[3], &[5], &[8]],
+    );
+}
