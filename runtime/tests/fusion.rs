@@ -420,3 +420,57 @@ fn a_loop_that_leads_to_a_table_is_begun_anew_by_its_branches() {
     assert_eq!(found[..3], expected);
     has(wat, &["br_table at"]);
 }
+
+#[test]
+fn loops_that_begin_with_a_negated_float_test_are_turned_around() {
+    let wat = r#"(module (func (export "f") (param f64 f64) (result i32) (local i32)
+        (block
+            (loop
+                (br_if 1 (i32.eqz (f64.lt (local.get 0) (local.get 1))))
+                (local.set 0 (f64.add (local.get 0) (f64.const 1)))
+                (local.set 2 (i32.add (local.get 2) (i32.const 1)))
+                (br 0)))
+        (local.get 2)))"#;
+    let f = |a: f64, b: f64| [a, b].map(|n| Val::F64(n.to_bits()));
+    let calls = [f(0.0, 3.0), f(3.0, 0.0), f(f64::NAN, 1.0), f(0.5, 10.0)];
+    let calls: Vec<&[Val]> = calls.iter().map(|call| &call[..]).collect();
+    let found = outcomes(wat, &calls);
+    assert_eq!(found, ["[I32(3)]", "[I32(0)]", "[I32(0)]", "[I32(10)]"]);
+    has(wat, &["br_if f64.gt"]);
+}
+
+#[test]
+fn bits_of_an_i64_are_tested_by_the_branch() {
+    let wat = r#"(module (func (export "f") (param i64) (result i32) (local i32)
+        (if (i64.eqz (i64.and (local.get 0) (i64.const 0x100000001)))
+            (then (local.set 1 (i32.const 1))))
+        (if (i64.ne (i64.and (local.get 0) (i64.const -4)) (i64.const 0))
+            (then (local.set 1 (i32.or (local.get 1) (i32.const 2)))))
+        ;; The low half alone is the condition.
+        (if (i32.wrap_i64 (i64.and (local.get 0) (i64.const 0x100000000)))
+            (then (local.set 1 (i32.or (local.get 1) (i32.const 4)))))
+        (local.get 1)))"#;
+    let calls = [0_i64, 1, 2, 4, 1 << 32, -1].map(|n| [Val::I64(n)]);
+    let calls: Vec<&[Val]> = calls.iter().map(|call| &call[..]).collect();
+    let expected = [1, 0, 1, 3, 2, 2].map(|n| format!("[I32({n})]"));
+    assert_eq!(outcomes(wat, &calls), expected);
+    has(wat, &["br_if i64.and", "br_unless i64.and"]);
+}
+
+#[test]
+fn copies_in_a_row_are_one_with_the_pinned_local_too() {
+    // Three locals go round; the first is pinned.
+    let wat = r#"(module (func (export "f") (param i32) (result i32) (local i32 i32 i32 i32)
+        (local.set 1 (i32.const 1)) (local.set 2 (i32.const 20)) (local.set 3 (i32.const 300))
+        (loop
+            (local.set 4 (local.get 2))
+            (local.set 1 (local.get 2))
+            (local.set 2 (local.get 3))
+            (local.set 3 (local.get 4))
+            (local.set 1 (i32.add (i32.add (local.get 1) (local.get 1)) (local.get 1)))
+            (br_if 0 (i32.gt_s
+                (local.tee 0 (i32.sub (local.get 0) (i32.const 1))) (i32.const 0))))
+        (i32.add (local.get 1) (i32.mul (local.get 2) (i32.const 1000)))))"#;
+    assert_eq!(i32s(wat, &[1, 2, 3]), [300_060, 20_900, 300_060]);
+    has(wat, &["copy, copy to pin"]);
+}

@@ -158,4 +158,6 @@ compare_ops! {
 branch_ops! {
     BrI32And: u32 = |a, b| a & b != 0;
     BrI32Nand: u32 = |a, b| a & b == 0;
+    BrI64And: u64 = |a, b| a & b != 0;
+    BrI64Nand: u64 = |a, b| a & b == 0;
 }

@@ -5,6 +5,7 @@ use super::{
     kinds::{Fixed, FixedOp, GlobalOp, Instr, Typed},
     machine::Machine,
     memory::fixed_ops,
+    operand::Value,
 };
 
 macro_rules! typed {
@@ -104,7 +105,25 @@ fixed_ops! {
         m.next::<Op>()
     }
 
-    /// The same for slots that are too far away for a slot field.
+    /// Slot 1 to slot 0, then slot 3 to the pinned integer, whose slot is slot 2.
+    CopyPin = |m, Op| {
+        *m.slot::<Op>(0) = *m.slot::<Op>(1);
+        let value = *m.slot::<Op>(3);
+        *m.slot::<Op>(2) = value;
+        u64::set_pin(&mut m, value);
+        m.next::<Op>()
+    }
+
+    /// Slot 1 to the pinned integer, whose slot is slot 0, then slot 3 to slot 2.
+    PinCopy = |m, Op| {
+        let value = *m.slot::<Op>(1);
+        *m.slot::<Op>(0) = value;
+        u64::set_pin(&mut m, value);
+        *m.slot::<Op>(2) = *m.slot::<Op>(3);
+        m.next::<Op>()
+    }
+
+    /// Slot to slot, for slots that are too far away for a slot field.
     CopyFar = |m, Op| {
         let slot = |n| m.sp.wrapping_offset(m.imm32::<Op>(n) as i32 as isize).cast::<u64>();
         *slot(0) = *slot(1);

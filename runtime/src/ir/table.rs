@@ -93,6 +93,8 @@ macro_rules! instructions {
             branch(IW) BrI64LeU "br_if i64.le_u" (target);
             branch(IW) BrI64GeS "br_if i64.ge_s" (target);
             branch(IW) BrI64GeU "br_if i64.ge_u" (target);
+            branch(IW) BrI64And "br_if i64.and" (target);
+            branch(IW) BrI64Nand "br_unless i64.and" (target);
             unary() I64Clz "i64.clz" ();
             unary() I64Ctz "i64.ctz" ();
             unary() I64Popcnt "i64.popcnt" ();
@@ -310,6 +312,8 @@ macro_rules! instructions {
             // ---- variable
             fixed() CopySlot "copy" (slot slot);
             fixed() Copy2 "copy2" (slot slot slot slot);
+            fixed() CopyPin "copy, copy to pin" (slot slot slot slot);
+            fixed() PinCopy "copy to pin, copy" (slot slot slot slot);
             fixed() CopyFar "copy.far" (imm32 imm32);
             fixed() SlotAdd "slot.add" (slot slot imm32);
             fixed() Const32 "const32" (slot imm32);

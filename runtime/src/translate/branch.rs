@@ -295,6 +295,7 @@ impl<'m> Translator<'_, 'm> {
                 } else {
                     branch.negation()
                 };
+                let (branch, compare) = self.test_of_bits(branch, compare);
                 // The same operands without the result.
                 let (_, operands) = compare.op.form().split_last().expect("has a result");
                 let branch = match (branch, operands, compare.imm32[0]) {
@@ -330,6 +331,25 @@ impl<'m> Translator<'_, 'm> {
         inst.target = label;
         self.append_test(inst);
         Ok(())
+    }
+
+    /// The branch on an `i64.and` in place of one on the comparison of its result with zero, where the last instruction is
+    /// one and made what `compare` compares.
+    fn test_of_bits(&mut self, branch: Family, compare: Inst) -> (Family, Inst) {
+        let bits = match (branch, compare.op.form(), compare.imm32[0]) {
+            (Family::BrI64Ne, [Class::A, Class::I, _], 0) => Family::BrI64And,
+            (Family::BrI64Eq, [Class::A, Class::I, _], 0) => Family::BrI64Nand,
+            _ => return (branch, compare),
+        };
+        match self.last.map(|last| last.inst) {
+            Some(and)
+                if and.op.family() == Family::I64And && and.op.form().last() == Some(&Class::A) =>
+            {
+                self.take_last();
+                (bits, and)
+            }
+            _ => (branch, compare),
+        }
     }
 
     pub(super) fn select(&mut self) -> Step {

@@ -493,9 +493,29 @@ impl Translator<'_, '_> {
         }
         let near = Self::near(offset).expect("pinned locals are near");
         fields.operand(Class::D, [near, 0, 0]);
-        self.append(fields.inst(Family::move_of(value.ty)));
+        let mut inst = fields.inst(Family::move_of(value.ty));
+        if Bank::of(value.ty) == Bank::Int
+            && inst.op.form() == [Class::S, Class::D]
+            && let Some(copy) = self.take_copy(Family::CopySlot)
+        {
+            let [from, to, ..] = inst.slots;
+            inst = Inst::new(Family::CopyPin.fixed());
+            inst.slots[..4].copy_from_slice(&[copy.slots[0], copy.slots[1], to, from]);
+        }
+        self.append(inst);
         self.wrote_slot(offset);
         Ok(())
+    }
+
+    /// Takes the last instruction out of the code if it is a copy of this row from slot to slot, or to the pinned integer.
+    fn take_copy(&mut self, row: Family) -> Option<Inst> {
+        let last = self.last.filter(|_| self.fusion && !self.window)?.inst;
+        let copies = last.op.family() == row
+            && (row == Family::CopySlot || last.op.form() == [Class::S, Class::D]);
+        if copies {
+            self.take_last();
+        }
+        copies.then_some(last)
     }
 
     /// Stores the sum of a slot and a constant in another slot. The accumulators stay as they are.
@@ -569,6 +589,13 @@ impl Translator<'_, '_> {
             self.take_last();
             inst.op = Family::Copy2.fixed();
             inst.slots[..4].copy_from_slice(&[before.slots[0], before.slots[1], to, from]);
+        } else if let Some(pin) = self
+            .take_copy(Family::MoveI32)
+            .or_else(|| self.take_copy(Family::MoveI64))
+        {
+            let [source, pinned, ..] = pin.slots;
+            inst.op = Family::PinCopy.fixed();
+            inst.slots[..4].copy_from_slice(&[pinned, source, to, from]);
         }
         self.append(inst);
     }

@@ -238,9 +238,11 @@ macro_rules! comparisons {
             }
 
             /// The type of what a branch compares.
+            #[allow(unreachable_patterns, reason = "most comparisons are listed with their opposites")]
             pub(super) fn compared_type(self) -> ValType {
                 match self {
-                    $(Self::$branch => ValType::$ty,)*
+                    $(Self::$branch | Self::$negation => ValType::$ty,)*
+                    Self::BrI64And | Self::BrI64Nand => ValType::I64,
                     _ => ValType::I32,
                 }
             }
@@ -262,9 +264,13 @@ macro_rules! comparisons {
             }
 
             /// The branch that is taken when this one is not.
+            #[allow(unreachable_patterns, reason = "most comparisons are listed with their opposites")]
             pub(super) fn negation(self) -> Self {
                 match self {
                     $(Self::$branch => Self::$negation,)*
+                    $(Self::$negation => Self::$branch,)*
+                    Self::BrI64And => Self::BrI64Nand,
+                    Self::BrI64Nand => Self::BrI64And,
                     other => unreachable!("{other:?} is no branch on a comparison"),
                 }
             }
