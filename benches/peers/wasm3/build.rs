@@ -34,6 +34,8 @@ fn main() {
         .flag_if_supported("-fomit-frame-pointer")
         .flag_if_supported("-fno-stack-check")
         .flag_if_supported("-fno-stack-protector")
+        // As the Rust engines are compiled, by the repository's .cargo/config.toml.
+        .flag_if_supported("-falign-functions=64")
         .warnings(false)
         .compile("wasm3");
     println!("cargo::rerun-if-changed=build.rs");
