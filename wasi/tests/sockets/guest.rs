@@ -16,10 +16,12 @@ const SIGNATURES: &[(&str, &str)] = &[
     ("fd_fdstat_set_rights", "iII"),
     ("fd_prestat_get", "ii"),
     ("fd_pread", "iiiIi"),
+    ("fd_pwrite", "iiiIi"),
     ("fd_read", "iiii"),
     ("fd_renumber", "ii"),
     ("fd_seek", "iIii"),
     ("fd_write", "iiii"),
+    ("path_open", "iiiiiIIii"),
     ("poll_oneoff", "iiii"),
     ("sock_accept", "iii"),
     ("sock_recv", "iiiiii"),
@@ -222,6 +224,14 @@ impl Guest {
             0 => Ok(i64::from(self.u32(OUT))),
             error => Err(error),
         }
+    }
+
+    /// Opens a file beneath a directory to read.
+    pub(crate) fn open(&mut self, dir: i64, path: &str) -> i64 {
+        let len = self.put(DATA, path.as_bytes());
+        let read = 1 << 1;
+        self.ok("path_open", &[dir, 0, DATA, len, 0, read, 0, 0, OUT]);
+        i64::from(self.u32(OUT))
     }
 
     /// Writes subscriptions: descriptors to read or write, then a relative time. Their number.

@@ -8,4 +8,5 @@
 mod connections;
 mod guest;
 mod servers;
+mod things;
 mod waits;

@@ -11,7 +11,10 @@ use std::{
 use teff_runtime::Trap;
 use teff_wasi::{Errno, Faults, WasiCtxBuilder, WasiLimits};
 
-use crate::guest::*;
+use crate::{
+    guest::*,
+    things::{Device, Scratch},
+};
 
 #[test]
 fn a_time_counts_from_its_own_call() {
@@ -31,17 +34,34 @@ fn waits_without_end_are_interrupted() {
     let [_, own, counted] = engines();
     for (engine, counter) in [(own, None), (counted, Some(&COUNTER))] {
         for call in [
-            "pipe", "socket", "recv", "waitall", "accept", "poll", "send", "sleep",
+            "pipe",
+            "full pipe",
+            "named pipe",
+            "device",
+            "full device",
+            "socket",
+            "recv",
+            "waitall",
+            "accept",
+            "poll",
+            "send",
+            "sleep",
         ] {
             let (stdin, writer) = pipe().unwrap();
+            let (reader, stdout) = pipe().unwrap();
+            let scratch = Scratch::new();
+            scratch.named_pipe("pipe");
+            let (behind, device) = Device::pair();
             let (listener, _) = listener();
             let (ours, theirs) = UnixStream::pair().unwrap();
             let mut builder = WasiCtxBuilder::new();
-            builder.stdin(stdin);
+            builder.stdin(stdin).stdout(stdout);
             builder.preopened_socket(listener).unwrap();
             builder.preopened_socket(theirs).unwrap();
+            builder.preopened_file(device);
+            scratch.grant(&mut builder);
             let mut guest = Guest::on(&engine, builder.build());
-            let stream = FIRST + 1;
+            let (stream, device, dir) = (FIRST + 1, FIRST + 2, FIRST + 3);
             // Other tests may count the same counter.
             guest.store.set_epoch_deadline(1000);
             let ticking = engine.clone();
@@ -55,8 +75,24 @@ fn waits_without_end_are_interrupted() {
             });
             guest.ok("fd_fdstat_set_flags", &[FIRST, 0]);
             guest.vector(100);
+            let forever = |guest: &mut Guest, name: &str, args: &[i64]| {
+                guest.vector(100_000);
+                loop {
+                    match guest.try_call(name, args) {
+                        Ok(0) => {}
+                        result => break result,
+                    }
+                }
+            };
             let result = match call {
                 "pipe" => guest.try_call("fd_read", &[0, VECTOR, 1, OUT]),
+                "full pipe" => forever(&mut guest, "fd_write", &[1, VECTOR, 1, OUT]),
+                "named pipe" => {
+                    let pipe = guest.open(dir, "pipe");
+                    guest.try_call("fd_read", &[pipe, VECTOR, 1, OUT])
+                }
+                "device" => guest.try_call("fd_pread", &[device, VECTOR, 1, 0, OUT]),
+                "full device" => forever(&mut guest, "fd_pwrite", &[device, VECTOR, 1, 0, OUT]),
                 "socket" => guest.try_call("fd_read", &[stream, VECTOR, 1, OUT]),
                 "recv" => guest.try_call("sock_recv", &[stream, VECTOR, 1, 0, OUT, OUT + 4]),
                 "waitall" => {
@@ -68,15 +104,7 @@ fn waits_without_end_are_interrupted() {
                     let count = guest.subscribe(&[(READ, 0), (READ, FIRST), (READ, stream)], None);
                     guest.try_call("poll_oneoff", &[DATA, EVENTS, count, OUT])
                 }
-                "send" => {
-                    guest.vector(100_000);
-                    loop {
-                        match guest.try_call("sock_send", &[stream, VECTOR, 1, 0, OUT]) {
-                            Ok(0) => {}
-                            result => break result,
-                        }
-                    }
-                }
+                "send" => forever(&mut guest, "sock_send", &[stream, VECTOR, 1, 0, OUT]),
                 _ => {
                     let count = guest.subscribe(&[], Some(u64::MAX));
                     guest.try_call("poll_oneoff", &[DATA, EVENTS, count, OUT])
@@ -86,7 +114,7 @@ fn waits_without_end_are_interrupted() {
             let trap = error.downcast_ref::<Trap>();
             assert_eq!(trap, Some(&Trap::Interrupt), "{call}: {error}");
             ticks.join().unwrap();
-            drop((writer, ours));
+            drop((writer, reader, behind, ours));
         }
     }
 }
@@ -114,11 +142,66 @@ fn a_wait_that_is_not_interrupted_goes_on() {
     }
 }
 
+/// A device with offsets may have nothing yet as well; a guest that reads it waits, and then reads.
+#[test]
+fn a_device_is_waited_for() {
+    for engine in engines() {
+        let (mut behind, device) = Device::pair();
+        let mut builder = WasiCtxBuilder::new();
+        builder.preopened_file(device);
+        let mut guest = Guest::on(&engine, builder.build());
+        guest.store.set_epoch_deadline(1 << 20);
+        let late = later(move || {
+            behind.write_all(b"measured").unwrap();
+            behind
+        });
+        guest.vector(100);
+        guest.ok("fd_pread", &[FIRST, VECTOR, 1, 7, OUT]);
+        assert_eq!(guest.bytes(DATA, guest.u32(OUT) as usize), b"measured");
+        // The guest has said that it does not want to wait.
+        guest.ok("fd_fdstat_set_flags", &[FIRST, NONBLOCK]);
+        guest.fails("fd_pread", &[FIRST, VECTOR, 1, 7, OUT], Errno::Again);
+        late.join().unwrap();
+    }
+}
+
+/// What takes long without waiting is done in pieces where it is to be interruptible, and at once elsewhere.
+#[test]
+fn large_transfers_are_done_in_pieces() {
+    let (size, piece) = (3_u32 << 20, 1_u32 << 20);
+    for (engine, expected) in engines().into_iter().zip([size, piece, piece]) {
+        let scratch = Scratch::new();
+        let (input, output) = (scratch.file("input"), scratch.file("output"));
+        input.set_len(u64::from(size)).unwrap();
+        let mut guest = Guest::on(
+            &engine,
+            WasiCtxBuilder::new().stdin(input).stdout(output).build(),
+        );
+        guest.store.set_epoch_deadline(1 << 20);
+        // The same place many times over.
+        let vectors = i64::from(size >> 16);
+        for vector in 0..vectors {
+            guest.put(VECTOR + vector * 8, &(DATA as u32).to_le_bytes());
+            guest.put(VECTOR + vector * 8 + 4, &(1_u32 << 16).to_le_bytes());
+        }
+        for (call, args) in [
+            ("fd_read", &[0, VECTOR, vectors, OUT][..]),
+            ("fd_pread", &[0, VECTOR, vectors, 0, OUT]),
+            ("fd_write", &[1, VECTOR, vectors, OUT]),
+            ("fd_pwrite", &[1, VECTOR, vectors, 0, OUT]),
+        ] {
+            guest.ok(call, args);
+            assert_eq!(guest.u32(OUT), expected, "{call}");
+        }
+    }
+}
+
 #[test]
 fn waiting_has_a_limit() {
     let limit = Duration::from_millis(100);
     for call in [
         "fd_read",
+        "fd_pread",
         "sock_recv",
         "sock_accept",
         "poll_oneoff",
@@ -126,9 +209,11 @@ fn waiting_has_a_limit() {
     ] {
         let (listener, _) = listener();
         let (_ours, theirs) = UnixStream::pair().unwrap();
+        let (_behind, device) = Device::pair();
         let mut guest = Guest::new(|builder| {
             builder.preopened_socket(listener).unwrap();
             builder.preopened_socket(theirs).unwrap();
+            builder.preopened_file(device);
             builder.limits(WasiLimits::new().blocking(limit));
         });
         let stream = FIRST + 1;
@@ -137,6 +222,7 @@ fn waiting_has_a_limit() {
         let started = Instant::now();
         let mut run = || match call {
             "fd_read" => guest.call(call, &[stream, VECTOR, 1, OUT]),
+            "fd_pread" => guest.call(call, &[stream + 1, VECTOR, 1, 0, OUT]),
             "sock_recv" => guest.call(call, &[stream, VECTOR, 1, 0, OUT, OUT + 4]),
             "sock_accept" => guest.call(call, &[FIRST, 0, OUT]),
             "poll_oneoff" => {
