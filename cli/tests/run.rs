@@ -455,7 +455,7 @@ fn what_was_refused_names_the_option_that_grants_it() {
             );
         }
     };
-    has(run(&[]), 8, &["had no directory", "--dir", "--dir-ro"]);
+    has(run(&[]), 8, &["had no directory (--dir", "--dir-ro"]);
     has(
         run(&["--dir-ro", data]),
         63,
@@ -489,23 +489,14 @@ fn what_was_refused_names_the_option_that_grants_it() {
 #[test]
 fn clocks_and_randomness_can_be_withheld() {
     let dir = scratch("withheld");
-    let guest = |import: &str, params: &str, args: &str| {
-        format!(
-            r#"(module
-                (import "wasi_snapshot_preview1" "{import}" (func $f (param {params}) (result i32)))
-                (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
-                (memory (export "memory") 1)
-                (func (export "_start") (call $proc_exit (call $f {args}))))"#
-        )
-    };
     let zero = "(i32.const 0)";
-    let clock = guest(
+    let clock = calls(
         "clock_time_get",
         "i32 i64 i32",
         "(i32.const 1) (i64.const 0) (i32.const 0)",
     );
     let clock = file(&dir, "clock.wat", clock);
-    let random = guest("random_get", "i32 i32", &zero.repeat(2));
+    let random = calls("random_get", "i32 i32", &zero.repeat(2));
     let random = file(&dir, "random.wat", random);
     for (option, wat) in [("--no-clocks", &clock), ("--no-random", &random)] {
         run(teff().arg("run").arg(wat)).succeeds_with("");
@@ -514,6 +505,113 @@ fn clocks_and_randomness_can_be_withheld() {
         assert!(refused.stderr.contains(option), "{refused:?}");
     }
     run(teff().args(["run", "--monotonic-raw"]).arg(&clock)).succeeds_with("");
+}
+
+/// A guest that calls a function with these arguments and exits with the error.
+fn calls(import: &str, params: &str, args: &str) -> String {
+    format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "{import}" (func $f (param {params}) (result i32)))
+            (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
+            (memory (export "memory") 1)
+            (func (export "_start") (call $proc_exit (call $f {args}))))"#
+    )
+}
+
+/// Every limit has an option, and beyond it the message names that.
+#[test]
+fn limits_of_the_host_name_their_option() {
+    let dir = scratch("host_limits");
+    let data = dir.join("data");
+    std::fs::create_dir(&data).unwrap();
+    let data = data.to_str().unwrap();
+    // Two subscriptions to the realtime clock, at once.
+    let args = "(i32.const 0) (i32.const 256) (i32.const 2) (i32.const 512)";
+    let poll = file(
+        &dir,
+        "poll.wat",
+        calls("poll_oneoff", "i32 i32 i32 i32", args),
+    );
+    // One for an hour from now, as nobody can store 64 bits in an argument: the data has it.
+    let sleep = calls(
+        "poll_oneoff",
+        "i32 i32 i32 i32",
+        &args.replacen("const 2)", "const 1)", 1),
+    )
+    .replace(
+        "(func (export",
+        r#"(data (i32.const 16) "\01") (data (i32.const 28) "\00\10\00\00") (func (export"#,
+    );
+    let sleep = file(&dir, "sleep.wat", sleep);
+    let create = file(&dir, "create.wat", OPENS);
+    let write = file(&dir, "write.wat", hello("more than three\n", 0));
+    for (options, limit, guest, status) in [
+        (&[][..], ["--max-subscriptions", "1"], &poll, 28),
+        (&[], ["--max-wait", "10ms"], &sleep, 73),
+        (&["--dir", data], ["--max-fds", "4"], &create, 33),
+        (&["--dir", data], ["--max-entries", "0"], &create, 19),
+    ] {
+        let refused = run(teff().arg("run").args(options).args(limit).arg(guest));
+        assert_eq!(refused.status, Some(status), "{refused:?}");
+        let named = format!("{} sets it", limit[0]);
+        assert!(refused.stderr.contains(&named), "{named}: {refused:?}");
+    }
+    run(teff().args(["run", "--max-subscriptions", "2"]).arg(&poll)).succeeds_with("");
+    // As much as is allowed is written.
+    let cut = run(teff()
+        .args(["run", "--max-written", "4", "--audit"])
+        .arg(&write));
+    assert_eq!(cut.stdout, "more", "{cut:?}");
+    let more = run(teff().args(["run", "--max-written", "0"]).arg(&write));
+    assert_eq!(more.status, Some(134), "{more:?}");
+    assert!(more.stderr.contains("--max-written sets it"), "{more:?}");
+    run(teff()
+        .args(["run", "--max-subscriptions", "all"])
+        .arg(&poll))
+    .is_refused_with(&["--max-subscriptions", "all"]);
+}
+
+#[test]
+fn standard_streams_can_be_withheld() {
+    let dir = scratch("no_stdio");
+    let loud = file(&dir, "loud.wat", hello("unheard\n", 0));
+    run(teff().args(["run", "--no-stdio"]).arg(&loud)).succeeds_with("");
+    let loud = file(&dir, "fails.wat", hello("unheard\n", 3));
+    let fails = run(teff().args(["run", "--no-stdio"]).arg(&loud));
+    assert_eq!(
+        (fails.status, fails.stdout.as_str()),
+        (Some(3), ""),
+        "{fails:?}"
+    );
+    assert!(fails.stderr.contains("--no-stdio"), "{fails:?}");
+    // Its input is at its end at once.
+    let cat = file(&dir, "cat.wat", cat(false));
+    run_with_input(teff().args(["run", "--no-stdio"]).arg(&cat), b"unseen").succeeds_with("");
+}
+
+/// What was never granted is never asked for; but a guest that failed may have needed it.
+#[test]
+fn what_was_not_granted_is_named_if_the_guest_fails() {
+    let dir = scratch("not_granted");
+    let fails = |import: &str, params: &str, args: &str, option: &[&str]| {
+        let wat = file(&dir, "fails.wat", calls(import, params, args));
+        let run = run(teff().arg("run").args(option).arg(&wat));
+        assert_ne!(run.status, Some(0), "{run:?}");
+        run.stderr
+    };
+    // The places are outside of the memory, so that the calls fail.
+    let environ = |option: &[&str]| {
+        let args = "(i32.const -1) (i32.const -1)";
+        fails("environ_get", "i32 i32", args, option)
+    };
+    assert!(environ(&[]).contains("no environment (--env K=V)"));
+    assert_eq!(environ(&["--env", "A=1"]), "");
+    let accept = |option: &[&str]| {
+        let args = "(i32.const 3) (i32.const 0) (i32.const -1)";
+        fails("sock_accept", "i32 i32 i32", args, option)
+    };
+    assert!(accept(&[]).contains("no socket (--tcp-listen ADDRESS:PORT)"));
+    assert!(!accept(&["--tcp-listen", "127.0.0.1:0"]).contains("--tcp-listen"));
 }
 
 #[test]
