@@ -2,6 +2,7 @@
 
 use std::{
     io::{Write, pipe},
+    net::TcpStream,
     os::unix::net::UnixStream,
     sync::atomic::Ordering,
     thread,
@@ -139,6 +140,49 @@ fn a_wait_that_is_not_interrupted_goes_on() {
         });
         assert_eq!(guest.read(FIRST, 9), Ok(b"at last".to_vec()));
         late.join().unwrap();
+    }
+}
+
+/// One wait for all that there is: a file, pipes, sockets, a device and times. What is ready is told in the
+/// order of the subscriptions, and what is not is left out.
+#[test]
+fn a_poll_is_for_any_mix() {
+    for engine in engines() {
+        let scratch = Scratch::new();
+        scratch.file("file").write_all(b"12345").unwrap();
+        let (stdin, mut to_stdin) = pipe().unwrap();
+        let (_from_stdout, stdout) = pipe().unwrap();
+        let (listener, address) = listener();
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let (mut behind, device) = Device::pair();
+        let mut builder = WasiCtxBuilder::new();
+        builder.stdin(stdin).stdout(stdout);
+        builder.preopened_socket(listener).unwrap();
+        builder.preopened_socket(theirs).unwrap();
+        builder.preopened_file(device);
+        scratch.grant(&mut builder);
+        let mut guest = Guest::on(&engine, builder.build());
+        guest.store.set_epoch_deadline(1 << 20);
+        let (stream, device, dir) = (FIRST + 1, FIRST + 2, FIRST + 3);
+        let file = guest.open(dir, "file");
+        // All of these have nothing yet, so the time comes first.
+        let waiting = [(READ, 0), (READ, FIRST), (READ, stream), (READ, device)];
+        assert_eq!(guest.poll(&waiting, Some(5 * MS)), [(4, 0, 0, 0)]);
+        // What can be read at once ends the wait: the file with what is left of it, and the room in a pipe.
+        let mixed = [waiting.as_slice(), &[(READ, file), (WRITE, 1), (READ, 77)]].concat();
+        let ready = [(4, 0, 5, 0), (5, 0, 0, 0), (6, Errno::Badf as u16, 0, 0)];
+        assert_eq!(guest.poll(&mixed, Some(3_600_000 * MS)), ready);
+        // One after the other becomes ready, and stays it.
+        to_stdin.write_all(b"in").unwrap();
+        assert_eq!(guest.poll(&waiting, None), [(0, 0, 2, 0)]);
+        behind.write_all(b"device").unwrap();
+        assert_eq!(guest.poll(&waiting, None).len(), 2);
+        ours.write_all(b"stream").unwrap();
+        let _client = TcpStream::connect(address).unwrap();
+        let events = guest.poll(&[mixed.as_slice(), &[(WRITE, stream)]].concat(), Some(0));
+        let told: Vec<_> = events.iter().map(|event| event.0).collect();
+        assert_eq!(told, [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!((events[0].2, events[2].2, events[4].2), (2, 6, 5));
     }
 }
 
