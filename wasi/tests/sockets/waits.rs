@@ -64,6 +64,10 @@ fn waits_without_end_are_interrupted() {
             let mut guest = Guest::on(&engine, builder.build());
             let (stream, device, dir) = (FIRST + 1, FIRST + 2, FIRST + 3);
             // Other tests may count the same counter.
+            guest.store.set_epoch_deadline(1 << 20);
+            guest.ok("fd_fdstat_set_flags", &[FIRST, 0]);
+            let named = guest.open(dir, "pipe");
+            // From here on every call may be the one that is interrupted.
             guest.store.set_epoch_deadline(1000);
             let ticking = engine.clone();
             let ticks = later(move || {
@@ -74,7 +78,6 @@ fn waits_without_end_are_interrupted() {
                     }
                 }
             });
-            guest.ok("fd_fdstat_set_flags", &[FIRST, 0]);
             guest.vector(100);
             let forever = |guest: &mut Guest, name: &str, args: &[i64]| {
                 guest.vector(100_000);
@@ -88,10 +91,7 @@ fn waits_without_end_are_interrupted() {
             let result = match call {
                 "pipe" => guest.try_call("fd_read", &[0, VECTOR, 1, OUT]),
                 "full pipe" => forever(&mut guest, "fd_write", &[1, VECTOR, 1, OUT]),
-                "named pipe" => {
-                    let pipe = guest.open(dir, "pipe");
-                    guest.try_call("fd_read", &[pipe, VECTOR, 1, OUT])
-                }
+                "named pipe" => guest.try_call("fd_read", &[named, VECTOR, 1, OUT]),
                 "device" => guest.try_call("fd_pread", &[device, VECTOR, 1, 0, OUT]),
                 "full device" => forever(&mut guest, "fd_pwrite", &[device, VECTOR, 1, 0, OUT]),
                 "socket" => guest.try_call("fd_read", &[stream, VECTOR, 1, OUT]),
