@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{Run, cat, file, hello, run, run_with_input, scratch, strings, teff};
+use common::{cat, file, hello, run, run_with_input, scratch, strings, teff};
 
 /// Functions to call with `--invoke`.
 const FUNCTIONS: &str = r#"(module
