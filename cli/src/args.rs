@@ -72,7 +72,8 @@ Examples:
 
 Sizes are bytes, or take K, M or G (1024 each).
 
-What it is granted: its arguments, its standard streams, clocks and randomness; all else only by an option.
+What it is granted: its arguments, its standard streams, clocks and randomness, all but the first of which can
+be withheld; all else only by an option.
 `teff inspect` shows what a module may ask for.
 
 Fuel and time: one unit of fuel is one Wasm instruction (blocks are free; bulk instructions cost more by
@@ -107,6 +108,9 @@ pub(crate) struct Run {
     /// Tell it something about the device: as an environment variable, and by `device.get` (repeatable)
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_device)]
     pub(crate) device: Vec<(String, Vec<u8>)>,
+    /// Withhold the standard streams: its input is at its end, and its output is lost
+    #[arg(long)]
+    pub(crate) no_stdio: bool,
     /// Withhold clocks
     #[arg(long)]
     pub(crate) no_clocks: bool,
@@ -128,6 +132,9 @@ pub(crate) struct Run {
     /// Most files, directories and links that it may create
     #[arg(long, value_name = "N")]
     pub(crate) max_entries: Option<u64>,
+    /// Most clocks and descriptors that it may wait for at once
+    #[arg(long, value_name = "N")]
+    pub(crate) max_subscriptions: Option<u32>,
     /// Most time that it may spend waiting, in sum
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) max_wait: Option<Duration>,

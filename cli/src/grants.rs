@@ -10,11 +10,14 @@ use crate::args::{Dir, Run};
 use crate::failure::{Failure, Result};
 use crate::flash;
 
-/// The guest's arguments, environment, directories and sockets; its standard streams are ours.
+/// The guest's arguments, environment, directories and sockets; its standard streams are ours, unless it has
+/// none.
 pub(crate) fn wasi(args: &Run) -> Result<WasiCtx> {
     let mut builder = WasiCtxBuilder::new();
+    if !args.no_stdio {
+        builder.inherit_stdio();
+    }
     builder
-        .inherit_stdio()
         .args(&args.argv())
         .envs(&args.env)
         .allow_clocks(!args.no_clocks)
@@ -66,6 +69,9 @@ fn limits(args: &Run) -> WasiLimits {
     }
     if let Some(count) = args.max_entries {
         limits = limits.dir_entries(count);
+    }
+    if let Some(count) = args.max_subscriptions {
+        limits = limits.subscriptions(count);
     }
     if let Some(time) = args.max_wait {
         limits = limits.blocking(time);
@@ -136,21 +142,41 @@ pub(crate) fn report(args: &Run, ctx: &WasiCtx, module: &Module, failed: bool) {
             );
         }
     }
-    // Without a directory, a language's runtime says so itself and never asks us.
+    // What was never granted is never refused: a language's runtime finds none, says so itself, and does not ask.
+    let lacks = lacks(args, module);
+    if !lacks.is_empty() {
+        eprintln!("teff: the guest had {}", lacks.join(", "));
+    }
+}
+
+/// What the module may have needed, by its imports, and was not granted; with the options that grant it.
+fn lacks(args: &Run, module: &Module) -> Vec<&'static str> {
     let no_dirs = args.dirs.is_empty()
         && args.dirs_ro.is_empty()
         && args.flash.is_empty()
         && args.tmpfs.is_empty();
-    if no_dirs && imports(module, "path_") {
-        eprintln!(
-            "teff: the guest had no directory; if it needs files, --dir HOST[::GUEST] or --dir-ro grants them"
-        );
-    }
-    if args.tcp_listen.is_empty() && imports(module, "sock_accept") {
-        eprintln!(
-            "teff: the guest had no socket; --tcp-listen ADDRESS:PORT grants one that listens"
-        );
-    }
+    let no_env = args.env.is_empty() && args.device.is_empty();
+    [
+        (
+            no_dirs && imports(module, "path_"),
+            "no directory (--dir HOST[::GUEST] or --dir-ro grants one)",
+        ),
+        (
+            no_env && imports(module, "environ_get"),
+            "no environment (--env K=V)",
+        ),
+        (
+            args.tcp_listen.is_empty() && imports(module, "sock_accept"),
+            "no socket (--tcp-listen ADDRESS:PORT)",
+        ),
+        (
+            args.no_stdio && imports(module, "fd_"),
+            "no standard streams (without --no-stdio it has them)",
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(lacks, what)| lacks.then_some(what))
+    .collect()
 }
 
 /// Does the module import a function of WASI whose name begins so?
@@ -170,6 +196,7 @@ fn grant_for(denial: Denial) -> &'static str {
         Denial::OpenFds => "; --max-fds sets it",
         Denial::BytesWritten => "; --max-written sets it",
         Denial::DirEntries => "; --max-entries sets it",
+        Denial::Subscriptions => "; --max-subscriptions sets it",
         Denial::BlockingTime => "; --max-wait sets it",
         _ => "",
     }

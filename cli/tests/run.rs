@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use common::{Run, cat, file, hello, run, run_with_input, scratch, strings, teff};
+use common::{cat, file, hello, run, run_with_input, scratch, strings, teff};
 
 /// Functions to call with `--invoke`.
 const FUNCTIONS: &str = r#"(module
@@ -139,44 +139,11 @@ fn arguments_go_to_the_guest() {
 }
 
 #[test]
-fn environment_is_what_is_given() {
-    let dir = scratch("environment");
-    let wat = file(&dir, "env.wat", strings("environ"));
-    run(teff().arg("run").arg(&wat)).succeeds_with("");
-    let mut command = teff();
-    command
-        .env("TEFF_TEST_HERE", "x=y")
-        .args(["run", "--env", "A=1", "--env", "TEFF_TEST_HERE"]);
-    run(command.args(["--env", "B="]).arg(&wat)).succeeds_with("A=1\0TEFF_TEST_HERE=x=y\0B=\0");
-    let unset = run(teff().args(["run", "--env", "TEFF_TEST_UNSET"]).arg(&wat));
-    unset.is_refused_with(&["--env", "TEFF_TEST_UNSET"]);
-    run(teff().args(["run", "--env", "=1"]).arg(&wat)).is_refused_with(&["--env"]);
-}
-
-#[test]
 fn standard_input_goes_to_the_guest() {
     let dir = scratch("standard_input");
     let wat = file(&dir, "cat.wat", cat(false));
     let input = "line\n".repeat(5_000);
     run_with_input(teff().arg("run").arg(&wat), input.as_bytes()).succeeds_with(&input);
-}
-
-#[test]
-fn directories_are_seen_if_given() {
-    let dir = scratch("directories");
-    let wat = file(&dir, "cat.wat", cat(true));
-    file(&dir, "notes.txt", "a note\n");
-    run(teff().arg("run").arg("--dir").arg(&dir).arg(&wat)).succeeds_with("a note\n");
-    let renamed = format!("{}::/elsewhere", dir.display());
-    run(teff().args(["run", "--dir", &renamed]).arg(&wat)).succeeds_with("a note\n");
-    let none = run(teff().arg("run").arg(&wat));
-    assert_eq!(none.status, Some(40), "{none:?}");
-
-    let missing = run(teff().args(["run", "--dir", "no/such/dir"]).arg(&wat));
-    missing.is_refused_with(&["--dir", "no/such/dir", "does not exist"]);
-    let no_dir = run(teff().arg("run").arg("--dir").arg(&wat).arg(&wat));
-    no_dir.is_refused_with(&["--dir", "cat.wat", "is no directory"]);
-    run(teff().args(["run", "--dir", "::x"]).arg(&wat)).is_refused_with(&["--dir", "HOST::GUEST"]);
 }
 
 #[test]
@@ -232,21 +199,26 @@ fn time_runs_out() {
     let dir = scratch("timeout");
     let wat = file(&dir, "f.wat", FUNCTIONS);
     let run = |options: &[&str], file: &Path| run(teff().arg("run").args(options).arg(file));
-    let timed_out = |run: Run, parts: &[&str]| {
-        assert_eq!(run.status, Some(124), "{run:?}");
-        for part in ["teff: timed out", "--timeout"].iter().chain(parts) {
-            assert!(
-                run.stderr.contains(part),
-                "`{part}` is not in: {}",
-                run.stderr
-            );
+    // On a busy machine the time may be over before the guest runs: then it gets more.
+    let timed_out = |options: &[&str], file: &Path, part: &str| {
+        for time in ["0.05", "500ms", "5s", "1m"] {
+            let run = run(&[&["--timeout", time], options].concat(), file);
+            assert_eq!(run.status, Some(124), "{run:?}");
+            for part in ["teff: timed out", "--timeout"] {
+                assert!(run.stderr.contains(part), "`{part}` is not in: {run:?}");
+            }
+            if run.stderr.contains(part) {
+                return;
+            }
+            let early = "not in the guest's own code";
+            assert!(run.stderr.contains(early), "`{part}` is not in: {run:?}");
         }
+        panic!("`{part}` is in none of the messages");
     };
-    let forever = ["--timeout", "50ms", "--invoke", "forever"];
-    timed_out(run(&forever, &wat), &["wasm backtrace"]);
+    timed_out(&["--invoke", "forever"], &wat, "wasm backtrace");
     let start = "(module (func $main (loop (br 0))) (start $main))";
     let start = file(&dir, "start.wat", start);
-    timed_out(run(&["--timeout", "0.05"], &start), &["main"]);
+    timed_out(&[], &start, "main");
     // In time; the exit status is the guest's.
     let hello = file(&dir, "hello.wat", hello("in time\n", 3));
     let in_time = run(&["--timeout", "1h", "--fuel", "1000000"], &hello);
@@ -266,7 +238,7 @@ fn time_runs_out() {
             (i64.store (i32.const 24) (i64.const 3600000000000))
             (drop (call $poll_oneoff (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"#;
     let sleep = file(&dir, "sleep.wat", sleep);
-    timed_out(run(&["--timeout", "50ms"], &sleep), &["wasm backtrace"]);
+    timed_out(&[], &sleep, "wasm backtrace");
     run(&["--timeout", "soon"], &wat).is_refused_with(&["--timeout", "soon"]);
 }
 
@@ -423,117 +395,4 @@ fn a_closed_output_ends_quietly() {
     assert_eq!(&line, b"again and again\n");
     assert_eq!(output.status.signal(), Some(libc::SIGPIPE), "{output:?}");
     assert_eq!(output.stderr, b"");
-}
-
-/// A guest that opens `x` for writing in its first directory and exits with the error.
-const OPENS: &str = r#"(module
-    (import "wasi_snapshot_preview1" "path_open"
-        (func $path_open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
-    (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
-    (memory (export "memory") 1)
-    (data (i32.const 0) "x")
-    (func (export "_start")
-        (call $proc_exit (call $path_open
-            (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 1)
-            (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 8)))))"#;
-
-#[test]
-fn what_was_refused_names_the_option_that_grants_it() {
-    let dir = scratch("refused");
-    let data = dir.join("data");
-    std::fs::create_dir(&data).unwrap();
-    let wat = file(&dir, "open.wat", OPENS);
-    let run = |options: &[&str]| run(teff().arg("run").args(options).arg(&wat));
-    let data = data.to_str().unwrap();
-    let has = |run: Run, status: u16, parts: &[&str]| {
-        assert_eq!(run.status, Some(i32::from(status)), "{run:?}");
-        for part in parts {
-            assert!(
-                run.stderr.contains(part),
-                "`{part}` is not in: {}",
-                run.stderr
-            );
-        }
-    };
-    has(run(&[]), 8, &["had no directory", "--dir", "--dir-ro"]);
-    has(
-        run(&["--dir-ro", data]),
-        63,
-        &["refused path_open", "--dir in place of --dir-ro"],
-    );
-    let limited = ["--dir", data, "--max-entries", "0", "--audit"];
-    has(
-        run(&limited),
-        19,
-        &["refused: path_open", "--max-entries", "refused 1 times"],
-    );
-    has(run(&["--dir", data, "--max-fds", "4"]), 33, &["--max-fds"]);
-    run(&["--dir", data]).succeeds_with("");
-    has(
-        run(&["--dir", data, "--audit"]),
-        0,
-        &["nothing was refused"],
-    );
-    has(
-        run(&["--dir-ro", "no/such"]),
-        1,
-        &["--dir-ro", "no/such", "does not exist"],
-    );
-    has(
-        run(&["--tcp-listen", "nonsense"]),
-        1,
-        &["--tcp-listen nonsense", "cannot listen"],
-    );
-}
-
-#[test]
-fn clocks_and_randomness_can_be_withheld() {
-    let dir = scratch("withheld");
-    let guest = |import: &str, params: &str, args: &str| {
-        format!(
-            r#"(module
-                (import "wasi_snapshot_preview1" "{import}" (func $f (param {params}) (result i32)))
-                (import "wasi_snapshot_preview1" "proc_exit" (func $proc_exit (param i32)))
-                (memory (export "memory") 1)
-                (func (export "_start") (call $proc_exit (call $f {args}))))"#
-        )
-    };
-    let zero = "(i32.const 0)";
-    let clock = guest(
-        "clock_time_get",
-        "i32 i64 i32",
-        "(i32.const 1) (i64.const 0) (i32.const 0)",
-    );
-    let clock = file(&dir, "clock.wat", clock);
-    let random = guest("random_get", "i32 i32", &zero.repeat(2));
-    let random = file(&dir, "random.wat", random);
-    for (option, wat) in [("--no-clocks", &clock), ("--no-random", &random)] {
-        run(teff().arg("run").arg(wat)).succeeds_with("");
-        let refused = run(teff().args(["run", option]).arg(wat));
-        assert_eq!(refused.status, Some(76), "{refused:?}");
-        assert!(refused.stderr.contains(option), "{refused:?}");
-    }
-    run(teff().args(["run", "--monotonic-raw"]).arg(&clock)).succeeds_with("");
-}
-
-#[test]
-fn the_device_is_told_of() {
-    let dir = scratch("device");
-    let text = r#"(module
-        (import "device" "get" (func $get (param i32 i32 i32 i32 i32) (result i32)))
-        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-        (memory (export "memory") 1)
-        (data (i32.const 0) "DEVICE_UUID")
-        (func (export "_start")
-            (drop (call $get (i32.const 0) (i32.const 11) (i32.const 64) (i32.const 32) (i32.const 20)))
-            (i32.store (i32.const 16) (i32.const 64))
-            (drop (call $write (i32.const 1) (i32.const 16) (i32.const 1) (i32.const 24)))))"#;
-    let wat = file(&dir, "device.wat", text);
-    run(teff()
-        .args(["run", "--device", "DEVICE_UUID=7f3a"])
-        .arg(&wat))
-    .succeeds_with("7f3a");
-    run(teff().arg("run").arg(&wat)).is_refused_with(&["device::get", "--device"]);
-    run(teff().args(["run", "--device", "x"]).arg(&wat))
-        .is_refused_with(&["--device", "KEY=VALUE"]);
 }

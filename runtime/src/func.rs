@@ -8,7 +8,7 @@ use core::{
 use smallvec::{SmallVec, smallvec};
 
 use crate::{
-    AsContext, AsContextMut, Engine, Extern, FuncType, IntoFunc, Result, ResumableCall,
+    AsContext, AsContextMut, Engine, Extern, FuncType, Instance, IntoFunc, Result, ResumableCall,
     StoreContext, StoreContextMut, TypedFunc, Val, WasmParams, WasmResults,
     error::bail,
     exec::{self, Suspended},
@@ -303,6 +303,13 @@ impl<'a, T> Caller<'a, T> {
     /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         self.store.engine()
+    }
+
+    /// The instance that called; nothing if the host itself called. Who looks up the same exports at every call
+    /// can keep them by it.
+    pub fn instance(&self) -> Option<Instance> {
+        let object = NonNull::new(self.instance)?;
+        Some(Instance::from_object(self.store.inner().id, object))
     }
 
     /// An export of the instance that called; nothing if the host itself called.

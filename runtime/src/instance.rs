@@ -99,8 +99,8 @@ impl<'instance> Export<'instance> {
     }
 }
 
-/// An instance of a module in a store.
-#[derive(Copy, Clone)]
+/// An instance of a module in a store. Two handles are equal if they are of the same instance.
+#[derive(Copy, Clone, PartialEq, Eq)]
 pub struct Instance {
     store: StoreId,
     object: NonNull<InstanceObj>,
@@ -134,6 +134,11 @@ impl Instance {
         // SAFETY: the store is borrowed exclusively.
         let object = unsafe { instantiate(store.inner_ptr(), module, imports)? };
         Ok(Self { store: id, object })
+    }
+
+    /// A handle to an instance of the store with this identity.
+    pub(crate) fn from_object(store: StoreId, object: NonNull<InstanceObj>) -> Self {
+        Self { store, object }
     }
 
     /// Its module.

@@ -308,6 +308,7 @@ impl WasiCtxBuilder {
             blocking: Blocking::Allowed,
             only_platform_waits,
             parked: Parked::default(),
+            memory: None,
             audit: this.audit,
         }
     }

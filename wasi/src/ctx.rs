@@ -2,6 +2,8 @@
 
 use alloc::boxed::Box;
 
+use teff_runtime::{Instance, Memory};
+
 use crate::{
     WasiLimits,
     audit::{Audit, Denial},
@@ -40,6 +42,8 @@ pub struct WasiCtx {
     /// Must every wait be the platform's?
     pub(crate) only_platform_waits: bool,
     pub(crate) parked: Parked,
+    /// The instance that called last, and the memory that it exports.
+    pub(crate) memory: Option<(Instance, Memory)>,
     pub(crate) audit: Audit,
 }
 

@@ -34,7 +34,7 @@ pub fn add_device_to_linker<T: 'static>(
         MODULE,
         "get",
         move |mut caller: Caller<'_, T>, key: u32, key_len: u32, buf: u32, len: u32, used: u32| {
-            let memory = memory(&mut caller, MODULE, "get")?;
+            let memory = memory(&mut caller, get, MODULE, "get")?;
             let (mem, data) = memory.data_and_store_mut(&mut caller);
             let result = device_get(get(data), mem, (key, key_len), (buf, len), used);
             finish(&mut caller, get, "get", result)

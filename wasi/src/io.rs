@@ -16,25 +16,31 @@ const MAX_TRANSFER: usize = 1 << 20;
 /// The status of a Unix program that the signal `SIGPIPE` has ended, as a shell tells it.
 const SIGPIPE_STATUS: i32 = 128 + 13;
 
-pub(crate) fn fd_read(
+/// Reads into the guest's buffers: from the descriptor's own offset, or from another one.
+fn read(
     ctx: &mut WasiCtx,
     mem: &mut [u8],
     fd: u32,
-    iovs: u32,
-    count: u32,
+    (iovs, count): (u32, u32),
+    offset: Option<u64>,
     nread: u32,
 ) -> Result<(), Stop> {
     guest::check(mem, nread, 4)?;
     let descriptor = ctx.fds.get(fd)?;
-    let file = descriptor.as_file()?;
+    let file = file_for(descriptor, offset)?;
     let mut buffers = ReadBuffers::new(mem, iovs, count)?;
+    check_offset(offset)?;
     let read = match buffers.len() {
         0 => 0,
         _ => {
             if ctx.blocking == Blocking::Forbidden {
                 buffers.limit(MAX_TRANSFER);
             }
-            let result = file.read(&mut buffers, descriptor.blocking(ctx.blocking));
+            let blocking = descriptor.blocking(ctx.blocking);
+            let result = match offset {
+                None => file.read(&mut buffers, blocking),
+                Some(offset) => file.pread(&mut buffers, offset, blocking),
+            };
             if descriptor.must_wait(&result) {
                 return Err(ctx.parked.on(file, Interest::Read));
             }
@@ -44,18 +50,20 @@ pub(crate) fn fd_read(
     Ok(guest::write_u32(mem, nread, read as u32)?)
 }
 
-pub(crate) fn fd_write(
+/// Writes from the guest's buffers: at the descriptor's own offset, or at another one.
+fn write(
     ctx: &mut WasiCtx,
     mem: &mut [u8],
     fd: u32,
-    iovs: u32,
-    count: u32,
+    (iovs, count): (u32, u32),
+    offset: Option<u64>,
     nwritten: u32,
 ) -> Result<(), Stop> {
     guest::check(mem, nwritten, 4)?;
     let descriptor = ctx.fds.get(fd)?;
-    let file = descriptor.as_file()?;
+    let file = file_for(descriptor, offset)?;
     let mut buffers = WriteBuffers::new(mem, iovs, count)?;
+    check_offset(offset)?;
     let written = match buffers.len() {
         0 => 0,
         wanted => {
@@ -63,7 +71,11 @@ pub(crate) fn fd_write(
             if ctx.blocking == Blocking::Forbidden {
                 buffers.limit(MAX_TRANSFER);
             }
-            let result = file.write(&mut buffers, descriptor.blocking(ctx.blocking));
+            let blocking = descriptor.blocking(ctx.blocking);
+            let result = match offset {
+                None => file.write(&mut buffers, blocking),
+                Some(offset) => file.pwrite(&mut buffers, offset, blocking),
+            };
             if descriptor.must_wait(&result) {
                 return Err(ctx.parked.on(file, Interest::Write));
             }
@@ -77,6 +89,28 @@ pub(crate) fn fd_write(
     Ok(guest::write_u32(mem, nwritten, written as u32)?)
 }
 
+pub(crate) fn fd_read(
+    ctx: &mut WasiCtx,
+    mem: &mut [u8],
+    fd: u32,
+    iovs: u32,
+    count: u32,
+    nread: u32,
+) -> Result<(), Stop> {
+    read(ctx, mem, fd, (iovs, count), None, nread)
+}
+
+pub(crate) fn fd_write(
+    ctx: &mut WasiCtx,
+    mem: &mut [u8],
+    fd: u32,
+    iovs: u32,
+    count: u32,
+    nwritten: u32,
+) -> Result<(), Stop> {
+    write(ctx, mem, fd, (iovs, count), None, nwritten)
+}
+
 pub(crate) fn fd_pread(
     ctx: &mut WasiCtx,
     mem: &mut [u8],
@@ -86,16 +120,7 @@ pub(crate) fn fd_pread(
     offset: u64,
     nread: u32,
 ) -> Result<(), Stop> {
-    guest::check(mem, nread, 4)?;
-    let file = seekable(ctx.fds.get(fd)?, Rights::FD_SEEK)?;
-    let mut buffers = ReadBuffers::new(mem, iovs, count)?;
-    // An offset is signed on every host.
-    i64::try_from(offset).map_err(|_| Errno::Inval)?;
-    let read = match buffers.len() {
-        0 => 0,
-        _ => file.pread(&mut buffers, offset)?,
-    };
-    Ok(guest::write_u32(mem, nread, read as u32)?)
+    read(ctx, mem, fd, (iovs, count), Some(offset), nread)
 }
 
 pub(crate) fn fd_pwrite(
@@ -107,19 +132,23 @@ pub(crate) fn fd_pwrite(
     offset: u64,
     nwritten: u32,
 ) -> Result<(), Stop> {
-    guest::check(mem, nwritten, 4)?;
-    let file = seekable(ctx.fds.get(fd)?, Rights::FD_SEEK)?;
-    let mut buffers = WriteBuffers::new(mem, iovs, count)?;
-    i64::try_from(offset).map_err(|_| Errno::Inval)?;
-    let written = match buffers.len() {
-        0 => 0,
-        wanted => {
-            buffers.limit(ctx.budget.writable(wanted)?);
-            file.pwrite(&mut buffers, offset)?
-        }
-    };
-    ctx.budget.wrote(written as u64);
-    Ok(guest::write_u32(mem, nwritten, written as u32)?)
+    write(ctx, mem, fd, (iovs, count), Some(offset), nwritten)
+}
+
+/// The file to read or write, which must have offsets if one was given.
+fn file_for(descriptor: &Descriptor, offset: Option<u64>) -> Result<&dyn File, Stop> {
+    match offset {
+        None => Ok(descriptor.as_file()?),
+        Some(_) => seekable(descriptor, Rights::FD_SEEK),
+    }
+}
+
+/// An offset is signed on every host.
+fn check_offset(offset: Option<u64>) -> Result<(), Errno> {
+    match offset {
+        Some(offset) if i64::try_from(offset).is_err() => Err(Errno::Inval),
+        _ => Ok(()),
+    }
 }
 
 /// The file for asking or moving its offset. Where there can be no offset, the error says so, and not that a

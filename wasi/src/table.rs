@@ -58,7 +58,7 @@ macro_rules! define {
             $version,
             stringify!($name),
             move |mut caller: Caller<'_, T>, $($param: $ty),*| -> Result<u32> {
-                let memory = memory(&mut caller, $version, stringify!($name))?;
+                let memory = memory(&mut caller, $get, $version, stringify!($name))?;
                 loop {
                     let (mem, data) = memory.data_and_store_mut(&mut caller);
                     let ctx = $get(data);
@@ -247,24 +247,45 @@ fn add_preview0<T: 'static>(
 }
 
 /// The memory that the caller exports.
-pub(crate) fn memory<T>(
+pub(crate) fn memory<T: 'static>(
     caller: &mut Caller<'_, T>,
+    get: impl Fn(&mut T) -> &mut WasiCtx,
     module: &str,
     function: &str,
 ) -> Result<Memory> {
-    caller.get_export("memory").and_then(Extern::into_memory).ok_or_else(|| {
+    let caller_is = caller.instance();
+    match get(caller.data_mut()).memory {
+        Some((of, memory)) if caller_is == Some(of) => Ok(memory),
+        _ => find_memory(caller, get, module, function),
+    }
+}
+
+/// The same at an instance's first call. To look for the name takes a third of a call that does little, so the
+/// context keeps what was found: what an instance exports does not change.
+#[cold]
+fn find_memory<T: 'static>(
+    caller: &mut Caller<'_, T>,
+    get: impl Fn(&mut T) -> &mut WasiCtx,
+    module: &str,
+    function: &str,
+) -> Result<Memory> {
+    let found = caller.get_export("memory").and_then(Extern::into_memory);
+    let memory = found.ok_or_else(|| {
         Error::msg(format!(
             "`{module}::{function}` was called from a module that exports no memory named `memory`: \
              WASI functions need it to take and return data"
         ))
-    })
+    })?;
+    let caller_is = caller.instance();
+    get(caller.data_mut()).memory = caller_is.map(|instance| (instance, memory));
+    Ok(memory)
 }
 
 /// The end of a call that is not simply a success: what the guest gets, and the note of a refusal.
 #[cold]
 pub(crate) fn finish<T: 'static>(
     caller: &mut Caller<'_, T>,
-    get: impl Fn(&mut T) -> &mut WasiCtx,
+    get: impl Fn(&mut T) -> &mut WasiCtx + Copy,
     function: &'static str,
     result: core::result::Result<(), Stop>,
 ) -> Result<u32> {
@@ -278,7 +299,7 @@ pub(crate) fn finish<T: 'static>(
         // Whoever calls this has waited.
         Err(Stop::Wait) => Ok(Errno::Again as u32),
         Err(Stop::Denied(errno, denial, path)) => {
-            let memory = memory(caller, PREVIEW1, function)?;
+            let memory = memory(caller, get, PREVIEW1, function)?;
             let (mem, data) = memory.data_and_store_mut(caller);
             // No longer than a path may be.
             let path =

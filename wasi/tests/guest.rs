@@ -586,30 +586,6 @@ fn a_program_copies_its_input() {
 }
 
 #[test]
-fn without_a_memory_a_call_says_so() {
-    let wat = r#"(module
-        (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
-        (memory 1)
-        (func (export "_start") (drop (call $close (i32.const 0)))))"#;
-    let error = run(wat, WasiCtxBuilder::new().build()).unwrap_err();
-    let message = error.to_string();
-    assert!(
-        message.contains("`wasi_snapshot_preview1::fd_close`"),
-        "{message}"
-    );
-    assert!(
-        message.contains("exports no memory named `memory`"),
-        "{message}"
-    );
-    // The end of a program needs none.
-    let wat = r#"(module
-        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-        (func (export "_start") (call $exit (i32.const 3))))"#;
-    let error = run(wat, WasiCtxBuilder::new().build()).unwrap_err();
-    assert_eq!(error.downcast_ref::<I32Exit>(), Some(&I32Exit(3)));
-}
-
-#[test]
 fn a_directory_that_cannot_be_opened_is_named() {
     let mut builder = WasiCtxBuilder::new();
     let error = builder
@@ -622,12 +598,4 @@ fn a_directory_that_cannot_be_opened_is_named() {
         "{error}"
     );
     assert!(error.contains("No such file"), "{error}");
-}
-
-#[test]
-fn a_second_context_in_one_linker_is_refused() {
-    let engine = Engine::default();
-    let mut linker = Linker::<WasiCtx>::new(&engine);
-    teff_wasi::add_to_linker(&mut linker, |ctx| ctx).unwrap();
-    assert!(teff_wasi::add_to_linker(&mut linker, |ctx| ctx).is_err());
 }

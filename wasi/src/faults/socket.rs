@@ -366,12 +366,22 @@ impl File for Socket {
         self.send(buffers, blocking)
     }
 
-    fn pread(&self, buffers: &mut ReadBuffers<'_>, offset: u64) -> Result<usize, Errno> {
-        self.file().pread(buffers, offset)
+    fn pread(
+        &self,
+        buffers: &mut ReadBuffers<'_>,
+        offset: u64,
+        blocking: Blocking,
+    ) -> Result<usize, Errno> {
+        self.file().pread(buffers, offset, blocking)
     }
 
-    fn pwrite(&self, buffers: &mut WriteBuffers<'_>, offset: u64) -> Result<usize, Errno> {
-        self.file().pwrite(buffers, offset)
+    fn pwrite(
+        &self,
+        buffers: &mut WriteBuffers<'_>,
+        offset: u64,
+        blocking: Blocking,
+    ) -> Result<usize, Errno> {
+        self.file().pwrite(buffers, offset, blocking)
     }
 
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {

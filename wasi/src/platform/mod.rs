@@ -219,8 +219,13 @@ pub trait File: Send + Sync {
     ///
     /// # Errors
     /// `spipe` if it has no offset.
-    fn pread(&self, buffers: &mut ReadBuffers<'_>, offset: u64) -> Result<usize, Errno> {
-        let _ = (buffers, offset);
+    fn pread(
+        &self,
+        buffers: &mut ReadBuffers<'_>,
+        offset: u64,
+        blocking: Blocking,
+    ) -> Result<usize, Errno> {
+        let _ = (buffers, offset, blocking);
         Err(Errno::Spipe)
     }
 
@@ -228,8 +233,13 @@ pub trait File: Send + Sync {
     ///
     /// # Errors
     /// `spipe` if it has no offset.
-    fn pwrite(&self, buffers: &mut WriteBuffers<'_>, offset: u64) -> Result<usize, Errno> {
-        let _ = (buffers, offset);
+    fn pwrite(
+        &self,
+        buffers: &mut WriteBuffers<'_>,
+        offset: u64,
+        blocking: Blocking,
+    ) -> Result<usize, Errno> {
+        let _ = (buffers, offset, blocking);
         Err(Errno::Spipe)
     }
 

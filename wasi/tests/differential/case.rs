@@ -13,6 +13,7 @@ pub(crate) mod errno {
     pub(crate) const BUSY: u16 = 10;
     pub(crate) const EXIST: u16 = 20;
     pub(crate) const FAULT: u16 = 21;
+    pub(crate) const FBIG: u16 = 22;
     pub(crate) const ILSEQ: u16 = 25;
     pub(crate) const INVAL: u16 = 28;
     pub(crate) const ISDIR: u16 = 31;

@@ -484,12 +484,12 @@ pub(crate) const TABLE: &[Explained] = &[
         name: "cutting without writing",
         functions: "`fd_filestat_set_size`",
         teff: "`inval` for a file that was opened without the right to write to it",
-        oracle: "cuts one that `path_open` has created: it is open for writing whatever the rights are",
+        oracle: "cuts one that `path_open` has created or opened to append, or finds the size too large (`fbig`): it is open for writing whatever the rights are",
         reason: "POSIX: `EINVAL` of `ftruncate` for a file that is not open for writing.",
         diverges: true,
         applies: |case| {
             case.is(&["fd_filestat_set_size"])
-                && case.answers(SUCCESS, INVAL)
+                && (case.answers(SUCCESS, INVAL) || case.answers(FBIG, INVAL))
                 && matches!(case.fds[0], Some(live) if !live.writes)
         },
     },

@@ -91,6 +91,22 @@ fn a_size_that_fails_costs_nothing() {
     );
 }
 
+/// A size that is too large for the file system, of a file that may not be cut either: file systems differ in
+/// what is too large.
+#[test]
+fn a_size_that_is_too_large_for_who_only_reads() {
+    const APPEND: u64 = 1;
+    let file = Arg::Fd(Fd::File(3));
+    let most = i64::MAX as u64;
+    run(
+        false,
+        &[
+            ("path_open", &open(ONE, "b", 0, READ, APPEND)),
+            ("fd_filestat_set_size", &[file, number(most)]),
+        ],
+    );
+}
+
 /// The host sets the times of what is only open for reading.
 #[test]
 fn times_beneath_a_read_only_directory_stay() {

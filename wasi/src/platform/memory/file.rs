@@ -97,11 +97,21 @@ impl File for MemoryFile {
         })
     }
 
-    fn pread(&self, buffers: &mut ReadBuffers<'_>, offset: u64) -> Result<usize, Errno> {
+    fn pread(
+        &self,
+        buffers: &mut ReadBuffers<'_>,
+        offset: u64,
+        _blocking: Blocking,
+    ) -> Result<usize, Errno> {
         self.copy_from(buffers, offset)
     }
 
-    fn pwrite(&self, buffers: &mut WriteBuffers<'_>, offset: u64) -> Result<usize, Errno> {
+    fn pwrite(
+        &self,
+        buffers: &mut WriteBuffers<'_>,
+        offset: u64,
+        _blocking: Blocking,
+    ) -> Result<usize, Errno> {
         let append = self.state.with(|state| Ok(state.append))?;
         let offset = (!append).then_some(offset);
         self.write_at(buffers, offset).map(|(written, _)| written)

@@ -60,7 +60,12 @@ impl File for RomFile {
         Ok(read)
     }
 
-    fn pread(&self, buffers: &mut ReadBuffers<'_>, offset: u64) -> Result<usize, Errno> {
+    fn pread(
+        &self,
+        buffers: &mut ReadBuffers<'_>,
+        offset: u64,
+        _blocking: Blocking,
+    ) -> Result<usize, Errno> {
         self.copy(buffers, usize::try_from(offset).unwrap_or(usize::MAX))
     }
 

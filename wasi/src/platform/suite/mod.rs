@@ -44,7 +44,7 @@ pub(super) fn read(file: &dyn File, len: usize, offset: Option<u64>) -> Result<V
     let mut mem = memory(&vec![0; len]);
     let mut buffers = ReadBuffers::new(&mut mem, 0, 1).unwrap();
     let read = match offset {
-        Some(offset) => file.pread(&mut buffers, offset)?,
+        Some(offset) => file.pread(&mut buffers, offset, Blocking::Allowed)?,
         None => file.read(&mut buffers, Blocking::Allowed)?,
     };
     Ok(mem[8..8 + read].to_vec())
@@ -55,7 +55,7 @@ pub(super) fn write(file: &dyn File, bytes: &[u8], offset: Option<u64>) -> Resul
     let mem = memory(bytes);
     let mut buffers = WriteBuffers::new(&mem, 0, 1).unwrap();
     match offset {
-        Some(offset) => file.pwrite(&mut buffers, offset),
+        Some(offset) => file.pwrite(&mut buffers, offset, Blocking::Allowed),
         None => file.write(&mut buffers, Blocking::Allowed),
     }
 }

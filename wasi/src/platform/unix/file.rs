@@ -178,16 +178,37 @@ impl File for HostFile {
         })
     }
 
-    fn pread(&self, buffers: &mut ReadBuffers<'_>, offset: u64) -> Result<usize, Errno> {
+    fn pread(
+        &self,
+        buffers: &mut ReadBuffers<'_>,
+        offset: u64,
+        blocking: Blocking,
+    ) -> Result<usize, Errno> {
         let offset = i64::try_from(offset).map_err(|_| Errno::Inval)?;
-        // SAFETY: the buffers borrow the guest's memory mutably for as long as they live.
-        unsafe { sys::preadv(self.fd(), buffers.as_slice(), offset) }
+        // Devices with offsets may wait all the same: the kernel's log does.
+        if blocking == Blocking::Forbidden {
+            self.check_ready(Interest::Read)?;
+        }
+        self.call(Interest::Read, blocking, || {
+            // SAFETY: the buffers borrow the guest's memory mutably for as long as they live.
+            unsafe { sys::preadv(self.fd(), buffers.as_slice(), offset) }
+        })
     }
 
-    fn pwrite(&self, buffers: &mut WriteBuffers<'_>, offset: u64) -> Result<usize, Errno> {
+    fn pwrite(
+        &self,
+        buffers: &mut WriteBuffers<'_>,
+        offset: u64,
+        blocking: Blocking,
+    ) -> Result<usize, Errno> {
         let offset = i64::try_from(offset).map_err(|_| Errno::Inval)?;
-        // SAFETY: the buffers borrow the guest's memory for as long as they live.
-        unsafe { sys::pwritev(self.fd(), buffers.as_slice(), offset) }
+        if blocking == Blocking::Forbidden {
+            self.check_ready(Interest::Write)?;
+        }
+        self.call(Interest::Write, blocking, || {
+            // SAFETY: the buffers borrow the guest's memory for as long as they live.
+            unsafe { sys::pwritev(self.fd(), buffers.as_slice(), offset) }
+        })
     }
 
     fn seek(&self, offset: i64, whence: Whence) -> Result<u64, Errno> {
