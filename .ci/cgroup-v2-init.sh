@@ -47,7 +47,11 @@ run() {
 
 export RUST_BACKTRACE=1 TEFF_CGROUP_VERSION=2
 run /tests/unit cgroup
-[ ! -e /tests/cri.sh ] || . /tests/cri.sh
+if [ -e /tests/cri ]; then
+    TEFF_PROGRAMS=/programs TEFF_TESTS=$(cat /tests/names)
+    export TEFF_PROGRAMS TEFF_TESTS
+    run /tests/cri --test-threads 2
+fi
 
 if [ $verdict = failed ]; then
     dmesg | tail -n 60

@@ -3,7 +3,8 @@
 # cloud kernel and a file system in memory, boots under qemu without acceleration and runs
 #
 #   1. the unit tests of the shim's cgroups (TEFF_CGROUP_VERSION=2: none is skipped),
-#   2. with containerd and runc as Debian has them, the tests of `k3s-shim/tests` whose names are in `cri_tests` below.
+#   2. with containerd and runc as Debian has them, the tests of `k3s-shim/tests` whose names are in `cri_tests` below:
+#      those that have to do with cgroups.
 #
 # It needs amd64, Debian's package lists, and the packages in `wanted`; it installs those that are missing. Nothing of
 # this machine is changed otherwise, and nothing in it needs root, cgroups or /dev/kvm.
@@ -23,6 +24,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-all}
 limit=${TEFF_QEMU_SECONDS:-420}
+cri_tests=(
+    exec measurements other_limits memory_ends_for_the_guest memory_ends_for_the_container
+    confinement one_shim_without_a_pause_process linux_sidecar a_shim_that_crashes
+)
 if [ "$(dpkg --print-architecture)" != amd64 ]; then
     echo "skipped: the virtual machine is for amd64, and this is $(dpkg --print-architecture)"
     exit 0
@@ -32,14 +37,14 @@ root=()
 [ "$(id -u)" -eq 0 ] || root=(sudo -n)
 export DEBIAN_FRONTEND=noninteractive
 wanted=(qemu-system-x86 busybox-static cpio)
-[ "$what" = unit ] || wanted+=(containerd runc containernetworking-plugins)
+[ "$what" = unit ] || wanted+=(containerd runc containernetworking-plugins protobuf-compiler)
 missing=()
 for package in "${wanted[@]}"; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
     "${root[@]}" apt-get update -qq
-    "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    "${root[@]}" apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     echo "installed ${missing[*]}"
 fi
 
@@ -106,22 +111,32 @@ put() {
     done
 }
 
+no_test() {
+    cat "$work/build.log" >&2
+    echo "cargo has built no test executable of $1" >&2
+    exit 1
+}
+
 for test in $(executables -p teff-containerd-shim --bin containerd-shim-teff-v1); do
     put "$test" tests/unit
 done
-[ -e "$fs/tests/unit" ] || {
-    cat "$work/build.log" >&2
-    echo "there is no test executable of the shim" >&2
-    exit 1
-}
+[ -e "$fs/tests/unit" ] || no_test k3s-shim/shim
 
 if [ "$what" != unit ]; then
     for program in containerd containerd-shim-runc-v2 ctr runc /usr/lib/cni/bridge /usr/lib/cni/host-local /usr/lib/cni/loopback; do
         path=$(command -v "$program")
         put "$path" "${path#/}"
     done
+    cargo build --quiet -p teff-containerd-shim -p teff-shim
+    for program in containerd-shim-teff-v1 teff-shim; do
+        put "$target/debug/$program" "programs/$program"
+    done
+    for test in $(executables -p teff-shim-tests --features containerd --test containerd); do
+        put "$test" tests/cri
+    done
+    [ -e "$fs/tests/cri" ] || no_test k3s-shim/tests
+    echo "${cri_tests[*]}" >"$fs/tests/names"
 fi
-[ -z "${EXPERIMENT:-}" ] || cp "$EXPERIMENT" "$fs/tests/cri.sh"
 
 (cd "$fs" && find . -print0 | cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/initrd"
 echo "machine: $package, initial file system of $(du -m "$work/initrd" | cut -f 1) MB"

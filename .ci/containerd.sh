@@ -19,7 +19,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     # Nothing is to be started for it: the tests start their own.
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     apt-get -qq update
-    apt-get -qq install --no-install-recommends --yes "${missing[@]}" >/dev/null
+    apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends --yes "${missing[@]}" >/dev/null
 fi
 
 # A namespace of mounts can be made, and there are cgroups for memory: in a container without rights there are not.

@@ -13,6 +13,8 @@ use crate::node::run;
 pub const MODULES: &str = "local.test/modules:1";
 /// An image with a program of Linux in it, busybox.
 pub const LINUX: &str = "local.test/linux:1";
+/// The image of sandboxes.
+pub const PAUSE: &str = "local.test/pause:1";
 
 /// An image to be made: its name, and the files in it.
 pub struct Image {
@@ -35,7 +37,7 @@ impl Image {
 
     /// What containerd wants to have for every sandbox, although nothing of it is run.
     pub(crate) fn pause() -> Self {
-        Self::new("local.test/pause:1").file("/pause.wat", "(module (func (export \"_start\")))")
+        Self::new(PAUSE).file("/pause.wat", "(module (func (export \"_start\")))")
     }
 
     /// Gives it to a node, through `teff-shim image`. The first file must be a module.
@@ -65,7 +67,8 @@ impl Image {
         import(node, &archive)
     }
 
-    /// Gives a node an image whose files are all programs; `teff-shim image` makes none without a module.
+    /// Gives a node an image whose files are all programs, the first of which is run unless another is named;
+    /// `teff-shim image` makes none without a module.
     ///
     /// # Errors
     ///
@@ -77,8 +80,9 @@ impl Image {
         }
         let layer = layer.into_inner().map_err(|e| e.to_string())?;
         let diff = digest(&layer);
+        let entry = self.files.first().map(|(path, _)| path);
         let config = json!({
-            "architecture": architecture(), "os": "linux", "config": {},
+            "architecture": architecture(), "os": "linux", "config": {"Entrypoint": [entry]},
             "rootfs": {"type": "layers", "diff_ids": [diff]},
         });
         let kind = "application/vnd.oci.image.layer.v1.tar";
