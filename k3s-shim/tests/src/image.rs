@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use k8s_cri::v1::{ImageSpec, ImageStatusRequest, RemoveImageRequest};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::Node;
 use crate::node::run;
+use crate::{Node, wait};
 
 /// The image of the modules that the tests run.
 pub const MODULES: &str = "local.test/modules:1";
@@ -64,7 +65,7 @@ impl Image {
         run(command
             .args(["--name", &self.name, "--output"])
             .arg(&archive))?;
-        import(node, &archive)
+        import(node, &self.name, &archive)
     }
 
     /// Gives a node an image whose files are all programs, the first of which is run unless another is named;
@@ -166,7 +167,7 @@ fn oci(node: &Node, name: &str, config: (&str, Value), layers: &[Layer<'_>]) -> 
     let archive = archive.into_inner().map_err(|e| e.to_string())?;
     let path = node.folder().join("layers.tar");
     fs::write(&path, archive).map_err(|e| e.to_string())?;
-    import(node, &path)
+    import(node, name, &path)
 }
 
 fn append(
@@ -197,12 +198,34 @@ fn architecture() -> &'static str {
     }
 }
 
-fn import(node: &Node, archive: &Path) -> Result<(), String> {
+/// Gives an archive to containerd, in the place of an image of the name.
+fn import(node: &Node, name: &str, archive: &Path) -> Result<(), String> {
+    let spec = ImageSpec {
+        image: name.into(),
+        ..ImageSpec::default()
+    };
+    let request = RemoveImageRequest {
+        image: Some(spec.clone()),
+    };
+    node.cri
+        .images(async |mut images| images.remove_image(request).await)?;
     let socket = node.socket();
     let mut ctr = node.command("ctr");
     ctr.arg("--address").arg(socket);
     // The CRI unpacks an image when it is first needed; of one that is modules, there is nothing to unpack.
     ctr.args(["--namespace", "k8s.io", "images", "import", "--no-unpack"])
         .arg(archive);
-    run(&mut ctr).map(drop)
+    run(&mut ctr)?;
+    // The CRI hears of it a little later.
+    wait(&format!("the CRI knows {name}"), || {
+        let request = ImageStatusRequest {
+            image: Some(spec.clone()),
+            verbose: false,
+        };
+        let answer = node
+            .cri
+            .images(async |mut images| images.image_status(request).await);
+        answer.ok()?.image
+    });
+    Ok(())
 }

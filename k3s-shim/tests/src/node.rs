@@ -188,11 +188,12 @@ impl Node {
         self.folder.path().join("containerd.log")
     }
 
-    /// The end of containerd's log.
+    /// The last warnings and errors of containerd and the shims, and what else is no plain information.
     pub fn log(&self) -> String {
         let text = fs::read(self.log_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
+        let lines = text.lines().filter(|line| !line.contains("level=info"));
+        let lines: Vec<&str> = lines.collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
@@ -285,11 +286,13 @@ fn configure(root: &Path, bridge: &str, version: &str, others: &[&str]) -> Resul
     );
     let cni_dirs = "/usr/lib/cni";
     let runtimes = |plugin: &str| -> String {
-        let all = [("runc", "io.containerd.runc.v2".to_owned())].into_iter().chain(
-            others
-                .iter()
-                .map(|&name| (name, format!("io.containerd.{name}.v1"))),
-        );
+        let all = [("runc", "io.containerd.runc.v2".to_owned())]
+            .into_iter()
+            .chain(
+                others
+                    .iter()
+                    .map(|&name| (name, format!("io.containerd.{name}.v1"))),
+            );
         all.map(|(name, kind)| {
             format!("[plugins.'{plugin}'.containerd.runtimes.{name}]\nruntime_type = '{kind}'\n")
         })

@@ -212,12 +212,11 @@ async fn ask(own: UnixStream, request: &Request) -> io::Result<(Option<Reply>, U
     Ok((reply, stream.into_inner().into_std()?))
 }
 
-/// A writer of a FIFO; nothing if it is none.
+/// Both ends of a FIFO, without waiting for anybody; nothing if there is none.
 fn hold_open(path: &str) -> Option<File> {
     if path.is_empty() {
         return None;
     }
-    // For reading as well, so that it does not wait for a reader.
     let options = libc::O_NONBLOCK | libc::O_CLOEXEC;
     File::options()
         .read(true)
@@ -225,4 +224,18 @@ fn hold_open(path: &str) -> Option<File> {
         .custom_flags(options)
         .open(path)
         .ok()
+}
+
+/// The streams of a container that is being made. Several processes may have a try at it, one after the other: the first
+/// finds that the program is one of Linux, or that the module must be fetched. Without this, the end of such a process
+/// would be the end of the streams for containerd, which does not open them again.
+pub(crate) struct HeldStreams {
+    _files: [Option<File>; 3],
+}
+
+impl HeldStreams {
+    pub(crate) fn open(stdio: &Stdio) -> Self {
+        let _files = [&stdio.stdin, &stdio.stdout, &stdio.stderr].map(|path| hold_open(path));
+        Self { _files }
+    }
 }

@@ -96,7 +96,7 @@ fn run(pods: usize) -> Result<bool, String> {
                 let n = (number + turn) % runtimes.len();
                 let name = format!("{network}-{}-{number}", runtimes[n].handler);
                 let begin = Instant::now();
-                let (pod, container) = start(&node, &runtimes[n], &name, host)?;
+                let (pod, container) = start(&node, runtimes[n], &name, host)?;
                 costs[n].times(host).start.push(begin.elapsed());
                 running[n].push((pod, container));
             }

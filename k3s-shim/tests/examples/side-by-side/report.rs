@@ -85,8 +85,16 @@ fn goals(node: &Node, runtimes: &[&Runtime], costs: &[Costs]) -> bool {
         at_most("threads", mean(teff, |memory| memory.threads), 6.0),
         at_most("PSS, KiB", mean(teff, |memory| memory.pss), 900.0),
         at_most("size of the shim, bytes", program, 2_500_000.0),
-        at_least("runc's start by teff's, node's network", ahead(|it| &it.host), 2.0),
-        at_least("runc's start by teff's, own network", ahead(|it| &it.cni), 1.0),
+        at_least(
+            "runc's start by teff's, node's network",
+            ahead(|it| &it.host),
+            2.0,
+        ),
+        at_least(
+            "runc's start by teff's, own network",
+            ahead(|it| &it.cni),
+            1.0,
+        ),
     ];
     all.iter().all(|met| *met)
 }
@@ -125,7 +133,10 @@ fn range(times: &[Duration]) -> String {
 /// The sizes of a runtime's programs.
 fn size(node: &Node, runtime: &Runtime) -> String {
     let sizes = runtime.programs.iter().map(|program| {
-        let file = node.find(program).ok().and_then(|path| fs::metadata(path).ok());
+        let file = node
+            .find(program)
+            .ok()
+            .and_then(|path| fs::metadata(path).ok());
         file.map_or("unknown".into(), |file| file.len().to_string())
     });
     sizes.collect::<Vec<_>>().join(" + ")

@@ -52,7 +52,10 @@ fn modules() -> Image {
             binary(include_str!("../../guests/reactor.wat")),
         )
         .file("/text.wat", include_str!("../../guests/reactor.wat"))
-        .file("/hello.wasm", *include_bytes!("../../../../examples/hello.wasm"))
+        .file(
+            "/hello.wasm",
+            *include_bytes!("../../../../examples/hello.wasm"),
+        )
         .file(
             "/echo-server.wasm",
             *include_bytes!("../../../../examples/echo-server.wasm"),
@@ -140,7 +143,7 @@ fn main() -> ExitCode {
     };
     let failed = conclusion.has_failed();
     if failed {
-        println!("The end of containerd's log:\n{}", node.log());
+        println!("What containerd complained of:\n{}", node.log());
     }
     node.remove_pods();
     let left = settled(&node, "");
