@@ -17,13 +17,14 @@
 #     `.ci/cgroup-v2-init.sh` as `/init`.
 #   - `cgroup_no_v1=all` on the kernel's command line leaves v2 to have all controllers.
 #   - The verdict is one line on the serial console, written last. A panic, a test that fails, no line at all, or the end
-#     of the time (TEFF_QEMU_SECONDS, 420 unless said) is a failure, and shows the end of the console.
+#     of the time (TEFF_QEMU_SECONDS, 900 unless said) is a failure, and shows the end of the console.
 #
-# `bash .ci/cgroup-v2.sh` runs all; `bash .ci/cgroup-v2.sh unit` the unit tests alone.
+# `bash .ci/cgroup-v2.sh` runs all; `bash .ci/cgroup-v2.sh unit` the unit tests alone. TEFF_PROGRAMS is the folder with the
+# shim and teff-shim, as for .ci/containerd.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-all}
-limit=${TEFF_QEMU_SECONDS:-420}
+limit=${TEFF_QEMU_SECONDS:-900}
 cri_tests=(
     exec measurements other_limits memory_ends_for_the_guest memory_ends_for_the_container
     confinement one_shim_without_a_pause_process linux_sidecar a_shim_that_crashes
@@ -117,7 +118,8 @@ no_test() {
     exit 1
 }
 
-for test in $(executables -p teff-containerd-shim --bin containerd-shim-teff-v1); do
+# With the features that `cargo test --workspace` has built already.
+for test in $(executables --workspace --bin containerd-shim-teff-v1); do
     put "$test" tests/unit
 done
 [ -e "$fs/tests/unit" ] || no_test k3s-shim/shim
@@ -127,9 +129,13 @@ if [ "$what" != unit ]; then
         path=$(command -v "$program")
         put "$path" "${path#/}"
     done
-    cargo build --quiet -p teff-containerd-shim -p teff-shim
+    programs=${TEFF_PROGRAMS:-}
+    if [ -z "$programs" ]; then
+        cargo build --quiet -p teff-containerd-shim -p teff-shim
+        programs=$target/debug
+    fi
     for program in containerd-shim-teff-v1 teff-shim; do
-        put "$target/debug/$program" "programs/$program"
+        put "$programs/$program" "programs/$program"
     done
     for test in $(executables -p teff-shim-tests --features containerd --test containerd); do
         put "$test" tests/cri

@@ -239,3 +239,39 @@ impl HeldStreams {
         Self { _files }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::fs::{self, File};
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::{HeldStreams, Stdio};
+    use crate::sys;
+
+    /// A process that opens a stream and ends, as one does that finds no module, is not the end of the stream.
+    #[test]
+    fn streams_outlive_a_failed_try() {
+        let path = std::env::temp_dir().join(format!("teff-streams-{}", std::process::id()));
+        let name = CString::new(path.to_str().unwrap()).unwrap();
+        // SAFETY: the pointer is that of `name`.
+        sys::check(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }).unwrap();
+        let mut reader = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&path)
+            .unwrap();
+        let mut read = || reader.read(&mut [0; 8]).map_err(|e| e.kind());
+        let stdio = Stdio {
+            stdout: path.to_str().unwrap().into(),
+            ..Stdio::default()
+        };
+        let held = HeldStreams::open(&stdio);
+        drop(File::options().append(true).open(&path).unwrap());
+        assert_eq!(read(), Err(ErrorKind::WouldBlock));
+        drop(held);
+        assert_eq!(read(), Ok(0));
+        fs::remove_file(path).unwrap();
+    }
+}
