@@ -36,9 +36,9 @@ verdict=passed
 # Runs a test executable. That no test has the name is a failure too.
 run() {
     echo "-- $*"
-    if "$@" >/tmp/output 2>&1 && grep -q '^test result: ok\. [1-9]' /tmp/output; then
-        grep '^test ' /tmp/output
-    else
+    # Each as it passes: a machine that hangs has then said where.
+    { "$@" 2>&1; echo $? >/tmp/status; } | tee /tmp/output | grep '^test '
+    if [ "$(cat /tmp/status)" != 0 ] || ! grep -q '^test result: ok\. [1-9]' /tmp/output; then
         cat /tmp/output
         echo "-- FAILED: $*"
         verdict=failed
