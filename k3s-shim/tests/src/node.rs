@@ -11,6 +11,7 @@ use k8s_cri::v1::{
 };
 use tempfile::TempDir;
 
+use crate::traces::hierarchies;
 use crate::{Cri, Image, PodWish, Traces, wait};
 
 /// The folder with `containerd-shim-teff-v1` and `teff-shim`, if not that of this program's build.
@@ -226,6 +227,9 @@ impl Drop for Node {
             .args(["link", "delete", &self.name])
             .output();
         self.traces().clear();
+        for hierarchy in hierarchies() {
+            let _ = fs::remove_dir(hierarchy.join(&self.name));
+        }
     }
 }
 
