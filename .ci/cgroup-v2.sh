@@ -3,7 +3,8 @@
 # cloud kernel and a file system in memory, boots under qemu without acceleration and runs
 #
 #   1. the unit tests of the shim's cgroups (TEFF_CGROUP_VERSION=2: none is skipped),
-#   2. with containerd and runc as Debian has them, the tests of `k3s-shim/tests` whose names are in `cri_tests` below.
+#   2. with containerd and runc as Debian has them, the tests of `k3s-shim/tests` whose names are in `cri_tests` below:
+#      those that have to do with cgroups.
 #
 # It needs amd64, Debian's package lists, and the packages in `wanted`; it installs those that are missing. Nothing of
 # this machine is changed otherwise, and nothing in it needs root, cgroups or /dev/kvm.
@@ -16,13 +17,18 @@
 #     `.ci/cgroup-v2-init.sh` as `/init`.
 #   - `cgroup_no_v1=all` on the kernel's command line leaves v2 to have all controllers.
 #   - The verdict is one line on the serial console, written last. A panic, a test that fails, no line at all, or the end
-#     of the time (TEFF_QEMU_SECONDS, 420 unless said) is a failure, and shows the end of the console.
+#     of the time (TEFF_QEMU_SECONDS, 900 unless said) is a failure, and shows the end of the console.
 #
-# `bash .ci/cgroup-v2.sh` runs all; `bash .ci/cgroup-v2.sh unit` the unit tests alone.
+# `bash .ci/cgroup-v2.sh` runs all; `bash .ci/cgroup-v2.sh unit` the unit tests alone. TEFF_PROGRAMS is the folder with the
+# shim and teff-shim, as for .ci/containerd.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-all}
-limit=${TEFF_QEMU_SECONDS:-420}
+limit=${TEFF_QEMU_SECONDS:-900}
+cri_tests=(
+    exec measurements other_limits memory_ends_for_the_guest memory_ends_for_the_container
+    confinement one_shim_without_a_pause_process linux_sidecar a_shim_that_crashes
+)
 if [ "$(dpkg --print-architecture)" != amd64 ]; then
     echo "skipped: the virtual machine is for amd64, and this is $(dpkg --print-architecture)"
     exit 0
@@ -32,14 +38,14 @@ root=()
 [ "$(id -u)" -eq 0 ] || root=(sudo -n)
 export DEBIAN_FRONTEND=noninteractive
 wanted=(qemu-system-x86 busybox-static cpio)
-[ "$what" = unit ] || wanted+=(containerd runc containernetworking-plugins)
+[ "$what" = unit ] || wanted+=(containerd runc containernetworking-plugins protobuf-compiler)
 missing=()
 for package in "${wanted[@]}"; do
     dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
     "${root[@]}" apt-get update -qq
-    "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    "${root[@]}" apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     echo "installed ${missing[*]}"
 fi
 
@@ -106,22 +112,37 @@ put() {
     done
 }
 
-for test in $(executables -p teff-containerd-shim --bin containerd-shim-teff-v1); do
-    put "$test" tests/unit
-done
-[ -e "$fs/tests/unit" ] || {
+no_test() {
     cat "$work/build.log" >&2
-    echo "there is no test executable of the shim" >&2
+    echo "cargo has built no test executable of $1" >&2
     exit 1
 }
+
+# With the features that `cargo test --workspace` has built already.
+for test in $(executables --workspace --bin containerd-shim-teff-v1); do
+    put "$test" tests/unit
+done
+[ -e "$fs/tests/unit" ] || no_test k3s-shim/shim
 
 if [ "$what" != unit ]; then
     for program in containerd containerd-shim-runc-v2 ctr runc /usr/lib/cni/bridge /usr/lib/cni/host-local /usr/lib/cni/loopback; do
         path=$(command -v "$program")
         put "$path" "${path#/}"
     done
+    programs=${TEFF_PROGRAMS:-}
+    if [ -z "$programs" ]; then
+        cargo build --quiet -p teff-containerd-shim -p teff-shim
+        programs=$target/debug
+    fi
+    for program in containerd-shim-teff-v1 teff-shim; do
+        put "$programs/$program" "programs/$program"
+    done
+    for test in $(executables -p teff-shim-tests --features containerd --test containerd); do
+        put "$test" tests/cri
+    done
+    [ -e "$fs/tests/cri" ] || no_test k3s-shim/tests
+    echo "${cri_tests[*]}" >"$fs/tests/names"
 fi
-[ -z "${EXPERIMENT:-}" ] || cp "$EXPERIMENT" "$fs/tests/cri.sh"
 
 (cd "$fs" && find . -print0 | cpio --null --create --format=newc --owner=0:0 --quiet) >"$work/initrd"
 echo "machine: $package, initial file system of $(du -m "$work/initrd" | cut -f 1) MB"

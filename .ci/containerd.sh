@@ -3,6 +3,9 @@
 # for any release. Needs root, and installs what it runs with; a containerd that runs on this machine is left alone.
 #
 #   bash .ci/containerd.sh [TEST]    only tests whose names contain TEST
+#
+# TEFF_PROGRAMS is the folder with the shim and teff-shim: those of .ci/shim-artefacts.sh, say. Without it, they are built
+# here, with debug assertions.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ "$(id -u)" != 0 ]; then
@@ -19,7 +22,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     # Nothing is to be started for it: the tests start their own.
     export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
     apt-get -qq update
-    apt-get -qq install --no-install-recommends --yes "${missing[@]}" >/dev/null
+    apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends --yes "${missing[@]}" >/dev/null
 fi
 
 # A namespace of mounts can be made, and there are cgroups for memory: in a container without rights there are not.
@@ -28,7 +31,12 @@ if ! unshare --mount --net true 2>/dev/null; then
     exit 0
 fi
 
-cargo build --quiet -p teff-containerd-shim -p teff-shim
+if [ -n "${TEFF_PROGRAMS:-}" ]; then
+    TEFF_PROGRAMS=$(realpath "$TEFF_PROGRAMS")
+    export TEFF_PROGRAMS
+else
+    cargo build --quiet -p teff-containerd-shim -p teff-shim
+fi
 cargo clippy --quiet -p teff-shim-tests --features containerd --all-targets -- -D warnings
 run() {
     cargo test --quiet -p teff-shim-tests --features containerd --test containerd -- --test-threads 2 "$@"

@@ -3,16 +3,19 @@
 use std::fs;
 use std::path::Path;
 
+use k8s_cri::v1::{ImageSpec, ImageStatusRequest, RemoveImageRequest};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::Node;
 use crate::node::run;
+use crate::{Node, wait};
 
 /// The image of the modules that the tests run.
 pub const MODULES: &str = "local.test/modules:1";
 /// An image with a program of Linux in it, busybox.
 pub const LINUX: &str = "local.test/linux:1";
+/// The image of sandboxes.
+pub const PAUSE: &str = "local.test/pause:1";
 
 /// An image to be made: its name, and the files in it.
 pub struct Image {
@@ -35,7 +38,7 @@ impl Image {
 
     /// What containerd wants to have for every sandbox, although nothing of it is run.
     pub(crate) fn pause() -> Self {
-        Self::new("local.test/pause:1").file("/pause.wat", "(module (func (export \"_start\")))")
+        Self::new(PAUSE).file("/pause.wat", "(module (func (export \"_start\")))")
     }
 
     /// Gives it to a node, through `teff-shim image`. The first file must be a module.
@@ -62,10 +65,11 @@ impl Image {
         run(command
             .args(["--name", &self.name, "--output"])
             .arg(&archive))?;
-        import(node, &archive)
+        import(node, &self.name, &archive)
     }
 
-    /// Gives a node an image whose files are all programs; `teff-shim image` makes none without a module.
+    /// Gives a node an image whose files are all programs, the first of which is run unless another is named;
+    /// `teff-shim image` makes none without a module.
     ///
     /// # Errors
     ///
@@ -77,8 +81,9 @@ impl Image {
         }
         let layer = layer.into_inner().map_err(|e| e.to_string())?;
         let diff = digest(&layer);
+        let entry = self.files.first().map(|(path, _)| path);
         let config = json!({
-            "architecture": architecture(), "os": "linux", "config": {},
+            "architecture": architecture(), "os": "linux", "config": {"Entrypoint": [entry]},
             "rootfs": {"type": "layers", "diff_ids": [diff]},
         });
         let kind = "application/vnd.oci.image.layer.v1.tar";
@@ -162,7 +167,7 @@ fn oci(node: &Node, name: &str, config: (&str, Value), layers: &[Layer<'_>]) -> 
     let archive = archive.into_inner().map_err(|e| e.to_string())?;
     let path = node.folder().join("layers.tar");
     fs::write(&path, archive).map_err(|e| e.to_string())?;
-    import(node, &path)
+    import(node, name, &path)
 }
 
 fn append(
@@ -193,12 +198,34 @@ fn architecture() -> &'static str {
     }
 }
 
-fn import(node: &Node, archive: &Path) -> Result<(), String> {
+/// Gives an archive to containerd, in the place of an image of the name.
+fn import(node: &Node, name: &str, archive: &Path) -> Result<(), String> {
+    let spec = ImageSpec {
+        image: name.into(),
+        ..ImageSpec::default()
+    };
+    let request = RemoveImageRequest {
+        image: Some(spec.clone()),
+    };
+    node.cri
+        .images(async |mut images| images.remove_image(request).await)?;
     let socket = node.socket();
     let mut ctr = node.command("ctr");
     ctr.arg("--address").arg(socket);
     // The CRI unpacks an image when it is first needed; of one that is modules, there is nothing to unpack.
     ctr.args(["--namespace", "k8s.io", "images", "import", "--no-unpack"])
         .arg(archive);
-    run(&mut ctr).map(drop)
+    run(&mut ctr)?;
+    // The CRI hears of it a little later.
+    wait(&format!("the CRI knows {name}"), || {
+        let request = ImageStatusRequest {
+            image: Some(spec.clone()),
+            verbose: false,
+        };
+        let answer = node
+            .cri
+            .images(async |mut images| images.image_status(request).await);
+        answer.ok()?.image
+    });
+    Ok(())
 }

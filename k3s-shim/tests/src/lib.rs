@@ -19,7 +19,7 @@ mod process;
 mod traces;
 
 pub use self::cri::Cri;
-pub use self::image::{Image, LINUX, MODULES, layers};
+pub use self::image::{Image, LINUX, MODULES, PAUSE, layers};
 pub use self::node::Node;
 pub use self::pod::{Container, ContainerWish, Log, Pod, PodWish};
 pub use self::process::Process;

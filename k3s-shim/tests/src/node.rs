@@ -11,6 +11,7 @@ use k8s_cri::v1::{
 };
 use tempfile::TempDir;
 
+use crate::traces::hierarchies;
 use crate::{Cri, Image, PodWish, Traces, wait};
 
 /// The folder with `containerd-shim-teff-v1` and `teff-shim`, if not that of this program's build.
@@ -40,6 +41,15 @@ impl Node {
     ///
     /// What failed, and why.
     pub fn start() -> Result<Self, String> {
+        Self::with_runtimes(&[])
+    }
+
+    /// The same, for these runtimes beside teff and runc: of `name`, `containerd-shim-name-v1` must be in PATH.
+    ///
+    /// # Errors
+    ///
+    /// What failed, and why.
+    pub fn with_runtimes(others: &[&str]) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("teff-").tempdir();
         let folder = folder.map_err(|e| format!("a folder for containerd: {e}"))?;
         let root = folder.path();
@@ -62,7 +72,7 @@ impl Node {
         let version = version.trim_start_matches('v').split(['~', '+']).next();
         let version = version.unwrap_or_default().to_owned();
 
-        configure(root, &name, &version)?;
+        configure(root, &name, &version, others)?;
         run(command(&path, programs.join("teff-shim"))
             .args(["install", "--distribution", "containerd"])
             .arg("--root")
@@ -156,6 +166,15 @@ impl Node {
         self.folder.path().join("containerd.sock")
     }
 
+    /// Where a program of this node is.
+    ///
+    /// # Errors
+    ///
+    /// That it is nowhere.
+    pub fn find(&self, program: &str) -> Result<PathBuf, String> {
+        find(&self.path, program)
+    }
+
     /// One of this node's programs.
     pub fn command(&self, program: &str) -> Command {
         command(&self.path, program)
@@ -170,11 +189,12 @@ impl Node {
         self.folder.path().join("containerd.log")
     }
 
-    /// The end of containerd's log.
+    /// The last warnings and errors of containerd and the shims, and what else is no plain information.
     pub fn log(&self) -> String {
         let text = fs::read(self.log_path()).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let lines: Vec<&str> = text.lines().collect();
+        let lines = text.lines().filter(|line| !line.contains("level=info"));
+        let lines: Vec<&str> = lines.collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
@@ -207,6 +227,9 @@ impl Drop for Node {
             .args(["link", "delete", &self.name])
             .output();
         self.traces().clear();
+        for hierarchy in hierarchies() {
+            let _ = fs::remove_dir(hierarchy.join(&self.name));
+        }
     }
 }
 
@@ -243,7 +266,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, String> {
 }
 
 /// Writes containerd's configuration, without our runtime, and that of a network.
-fn configure(root: &Path, bridge: &str, version: &str) -> Result<(), String> {
+fn configure(root: &Path, bridge: &str, version: &str, others: &[&str]) -> Result<(), String> {
     let (cni, folder) = (root.join("cni"), root.join("etc/containerd"));
     for folder in [&cni, &folder] {
         fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -266,21 +289,36 @@ fn configure(root: &Path, bridge: &str, version: &str) -> Result<(), String> {
          [plugins.'io.containerd.internal.v1.opt']\npath = '{root}/opt'\n"
     );
     let cni_dirs = "/usr/lib/cni";
+    let runtimes = |plugin: &str| -> String {
+        let all = [("runc", "io.containerd.runc.v2".to_owned())]
+            .into_iter()
+            .chain(
+                others
+                    .iter()
+                    .map(|&name| (name, format!("io.containerd.{name}.v1"))),
+            );
+        all.map(|(name, kind)| {
+            format!("[plugins.'{plugin}'.containerd.runtimes.{name}]\nruntime_type = '{kind}'\n")
+        })
+        .collect()
+    };
     let specific = match version.split('.').next() {
         Some("0" | "1") => format!(
             "[plugins.'io.containerd.grpc.v1.cri']\n\
              sandbox_image = 'local.test/pause:1'\nrestrict_oom_score_adj = true\nstream_server_address = '127.0.0.1'\n\
              [plugins.'io.containerd.grpc.v1.cri'.cni]\nbin_dir = '{cni_dirs}'\nconf_dir = '{root}/cni'\n\
              [plugins.'io.containerd.grpc.v1.cri'.containerd]\ndefault_runtime_name = 'runc'\n\
-             [plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n"
+             {}",
+            runtimes("io.containerd.grpc.v1.cri")
         ),
         _ => format!(
             "[plugins.'io.containerd.cri.v1.images'.pinned_images]\nsandbox = 'local.test/pause:1'\n\
              [plugins.'io.containerd.cri.v1.runtime']\nrestrict_oom_score_adj = true\n\
              [plugins.'io.containerd.cri.v1.runtime'.cni]\nbin_dirs = ['{cni_dirs}']\nconf_dir = '{root}/cni'\n\
              [plugins.'io.containerd.cri.v1.runtime'.containerd]\ndefault_runtime_name = 'runc'\n\
-             [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]\nruntime_type = 'io.containerd.runc.v2'\n\
-             [plugins.'io.containerd.grpc.v1.cri']\nstream_server_address = '127.0.0.1'\n"
+             {}\
+             [plugins.'io.containerd.grpc.v1.cri']\nstream_server_address = '127.0.0.1'\n",
+            runtimes("io.containerd.cri.v1.runtime")
         ),
     };
     let number = if version.starts_with("1.") { 2 } else { 3 };

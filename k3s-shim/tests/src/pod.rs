@@ -181,6 +181,12 @@ impl<'a> Pod<'a> {
             .clone()
     }
 
+    /// Its name, which is that of its cgroup below the node's.
+    pub fn name(&self) -> &str {
+        let metadata = self.config.metadata.as_ref();
+        metadata.map_or("", |metadata| &metadata.name)
+    }
+
     /// What containerd knows of it.
     pub fn status(&self) -> PodSandboxStatus {
         let request = PodSandboxStatusRequest {

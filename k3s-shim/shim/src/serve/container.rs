@@ -16,7 +16,7 @@ use crate::protocol;
 use super::events::Events;
 use super::log;
 use super::message::timestamp;
-use super::process::{Process, State};
+use super::process::Process;
 use super::reaper::Exit;
 use super::runc::Runc;
 use super::sandbox::Sandbox;
@@ -142,12 +142,12 @@ impl Container {
         Ok(())
     }
 
-    /// Every process of the container.
+    /// Every process of the container; at least the first, even if it has ended. To a containerd 2 that starts again, a
+    /// container without processes is one that was never made: it would forget it, with its exit status.
     pub(crate) fn pids(&self) -> Vec<u32> {
         let mut pids = self.cgroup.pids();
-        let init = self.init.pid as u32;
-        if pids.is_empty() && !matches!(self.init.state(), State::Stopped(_)) {
-            pids.push(init);
+        if pids.is_empty() {
+            pids.push(self.init.pid as u32);
         }
         pids
     }

@@ -15,7 +15,7 @@ use crate::spec::Spec;
 use super::container::{Container, Exec, Kind};
 use super::events::Events;
 use super::fetch;
-use super::process::{Process, Spawned, State};
+use super::process::{HeldStreams, Process, Spawned, State};
 use super::reaper::{Exit, Reaper};
 use super::rootfs;
 use super::runc::Runc;
@@ -141,6 +141,7 @@ impl Pod {
             shim_is_shared: !self.own_namespaces,
             network: self.network(spec),
         };
+        let _held = HeldStreams::open(&wish.stdio);
         loop {
             let request = Request::Container(container.clone());
             match Process::spawn(&request, &wish.stdio, cgroup, &self.reaper).await? {

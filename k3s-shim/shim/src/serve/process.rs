@@ -212,12 +212,11 @@ async fn ask(own: UnixStream, request: &Request) -> io::Result<(Option<Reply>, U
     Ok((reply, stream.into_inner().into_std()?))
 }
 
-/// A writer of a FIFO; nothing if it is none.
+/// Both ends of a FIFO, without waiting for anybody; nothing if there is none.
 fn hold_open(path: &str) -> Option<File> {
     if path.is_empty() {
         return None;
     }
-    // For reading as well, so that it does not wait for a reader.
     let options = libc::O_NONBLOCK | libc::O_CLOEXEC;
     File::options()
         .read(true)
@@ -225,4 +224,54 @@ fn hold_open(path: &str) -> Option<File> {
         .custom_flags(options)
         .open(path)
         .ok()
+}
+
+/// The streams of a container that is being made. Several processes may have a try at it, one after the other: the first
+/// finds that the program is one of Linux, or that the module must be fetched. Without this, the end of such a process
+/// would be the end of the streams for containerd, which does not open them again.
+pub(crate) struct HeldStreams {
+    _files: [Option<File>; 3],
+}
+
+impl HeldStreams {
+    pub(crate) fn open(stdio: &Stdio) -> Self {
+        let _files = [&stdio.stdin, &stdio.stdout, &stdio.stderr].map(|path| hold_open(path));
+        Self { _files }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::CString;
+    use std::fs::{self, File};
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::{HeldStreams, Stdio};
+    use crate::sys;
+
+    /// A process that opens a stream and ends, as one does that finds no module, is not the end of the stream.
+    #[test]
+    fn streams_outlive_a_failed_try() {
+        let path = std::env::temp_dir().join(format!("teff-streams-{}", std::process::id()));
+        let name = CString::new(path.to_str().unwrap()).unwrap();
+        // SAFETY: the pointer is that of `name`.
+        sys::check(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }).unwrap();
+        let mut reader = File::options()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK)
+            .open(&path)
+            .unwrap();
+        let mut read = || reader.read(&mut [0; 8]).map_err(|e| e.kind());
+        let stdio = Stdio {
+            stdout: path.to_str().unwrap().into(),
+            ..Stdio::default()
+        };
+        let held = HeldStreams::open(&stdio);
+        drop(File::options().append(true).open(&path).unwrap());
+        assert_eq!(read(), Err(ErrorKind::WouldBlock));
+        drop(held);
+        assert_eq!(read(), Ok(0));
+        fs::remove_file(path).unwrap();
+    }
 }

@@ -41,10 +41,6 @@ pub(crate) use tests;
 /// The modules that run in the tests.
 fn modules() -> Image {
     let binary = |text: &str| wat::parse_str(text).expect("a module of the tests");
-    let from = |file: &str| {
-        let path = format!("{}/../../examples/{file}", env!("CARGO_MANIFEST_DIR"));
-        std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
-    };
     Image::new(MODULES)
         .file("/tool.wasm", binary(include_str!("../../guests/tool.wat")))
         .file(
@@ -56,8 +52,14 @@ fn modules() -> Image {
             binary(include_str!("../../guests/reactor.wat")),
         )
         .file("/text.wat", include_str!("../../guests/reactor.wat"))
-        .file("/hello.wasm", from("hello.wasm"))
-        .file("/echo-server.wasm", from("echo-server.wasm"))
+        .file(
+            "/hello.wasm",
+            *include_bytes!("../../../../examples/hello.wasm"),
+        )
+        .file(
+            "/echo-server.wasm",
+            *include_bytes!("../../../../examples/echo-server.wasm"),
+        )
         .file("/many-imports.wasm", hostile::many_imports())
         .file("/broken.wasm", *b"\0asm\x01\0\0\0\x01\x7f")
 }
@@ -76,6 +78,11 @@ fn linux() -> Image {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
+    // A part of them, for where all would take too long.
+    let wanted = std::env::var("TEFF_TESTS").ok();
+    let wanted: Option<Vec<&str>> = wanted
+        .as_deref()
+        .map(|names| names.split_whitespace().collect());
     let groups = [
         modules::TESTS,
         sandbox::TESTS,
@@ -84,6 +91,21 @@ fn main() -> ExitCode {
         hostile::TESTS,
         failure::TESTS,
     ];
+    let tests: Vec<&Test> = groups
+        .into_iter()
+        .flatten()
+        .filter(|test| {
+            wanted
+                .as_ref()
+                .is_none_or(|names| names.contains(&test.name))
+        })
+        .collect();
+    if let Some(names) = &wanted
+        && tests.len() != names.len()
+    {
+        eprintln!("TEFF_TESTS names a test that is not there, or one twice: {names:?}");
+        return ExitCode::FAILURE;
+    }
     let node = match arguments.list {
         true => None,
         false => match Node::start() {
@@ -102,7 +124,7 @@ fn main() -> ExitCode {
             .expect("containerd takes an image");
     }
     let lock = Arc::new(RwLock::new(()));
-    let trials = groups.into_iter().flatten().map(|test| {
+    let trials = tests.into_iter().map(|test| {
         let (node, lock) = (node.clone(), lock.clone());
         Trial::test(test.name, move || {
             let Some(node) = node else { return Ok(()) };
@@ -121,7 +143,7 @@ fn main() -> ExitCode {
     };
     let failed = conclusion.has_failed();
     if failed {
-        println!("The end of containerd's log:\n{}", node.log());
+        println!("What containerd complained of:\n{}", node.log());
     }
     node.remove_pods();
     let left = settled(&node, "");

@@ -6,7 +6,7 @@ use teff_shim_tests::{Node, wait};
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests!(false:
-    logs, exec, measurements, other_limits, stop_asks_first, stop_kills_at_last, memory_ends_for_the_guest,
+    logs, exec, measurements, other_limits, paused_and_counted, stop_asks_first, stop_kills_at_last, memory_ends_for_the_guest,
     memory_ends_for_the_container, verify,
 );
 
@@ -114,6 +114,49 @@ fn other_limits(node: &Node) {
         format!("{}\n", 128 << 20)
     );
     assert_eq!(container.cgroup("cpu", shares.0), shares.1);
+    pod.remove().unwrap();
+}
+
+/// What the CRI has no call for, and containerd's own client has.
+fn paused_and_counted(node: &Node) {
+    let pod = node.pod("paused").start();
+    let container = pod.module(&["/tool.wasm#count"]).start();
+    container.says("3\n");
+    let task = |action: &str| {
+        let mut ctr = node.command("ctr");
+        ctr.arg("--address").arg(node.socket());
+        ctr.args(["--namespace", "k8s.io", "tasks", action, &container.id]);
+        let output = ctr.output().unwrap();
+        assert!(output.status.success(), "{action}: {output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let process = container.process();
+    let counted = task("ps");
+    let pids: Vec<&str> = counted
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert_eq!(pids, [process.0.to_string()], "{counted}");
+
+    task("pause");
+    let ticks = || process.file("stat");
+    let (before, said) = (ticks(), container.log().stdout);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(
+        ticks(),
+        before,
+        "a paused process has done something, or changed its state"
+    );
+    assert_eq!(container.log().stdout, said);
+    task("resume");
+    wait("it goes on", || {
+        (container.log().stdout.len() > said.len() + 4).then_some(())
+    });
+    // What is paused can be stopped all the same.
+    task("pause");
+    container.stop(1).unwrap();
+    assert!([137, 143].contains(&container.end().0));
     pod.remove().unwrap();
 }
 

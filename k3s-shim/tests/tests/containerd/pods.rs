@@ -8,7 +8,7 @@ use teff_shim_tests::{LINUX, Node, layers};
 use crate::{Test, tests};
 
 pub(crate) const TESTS: &[Test] = tests!(false:
-    two_containers, restarted_container, linux_sidecar, layers_that_are_modules, a_server, the_network_of_the_node,
+    two_containers, one_shim_for_many_pods, restarted_container, linux_sidecar, layers_that_are_modules, a_server, the_network_of_the_node,
 );
 
 /// They share the pod's network and name, and not each other's end.
@@ -32,6 +32,42 @@ fn two_containers(node: &Node) {
         (lasting.log().stdout.len() > said + 4).then_some(())
     });
     pod.remove().unwrap();
+}
+
+/// Pods that say so share one shim, and nothing else; it ends with the last of them.
+fn one_shim_for_many_pods(node: &Node) {
+    let start = |name: &str| {
+        let pod = node.pod(name).annotation("teff.dev/grouping", "node");
+        pod.start()
+    };
+    let (one, two) = (start("grouped-one"), start("grouped-two"));
+    let shim = one.shim();
+    assert_eq!(shim, two.shim());
+    let counts = one.module(&["/tool.wasm#count"]).start();
+    let traps = two.module(&["/tool.wasm#trap"]).start();
+    assert_eq!(traps.end().0, 134);
+    let waits = two.module(&["/tool.wasm#sleep"]).start();
+    waits.says("ready");
+    for kind in ["net", "ipc", "uts", "mnt"] {
+        let namespace = |process: teff_shim_tests::Process| {
+            std::fs::read_link(format!("/proc/{}/ns/{kind}", process.0)).unwrap()
+        };
+        assert_ne!(
+            namespace(counts.process()),
+            namespace(waits.process()),
+            "{kind}"
+        );
+    }
+    two.remove().unwrap();
+    assert!(shim.lives() && counts.runs());
+    let said = counts.log().stdout.len();
+    teff_shim_tests::wait("the other pod goes on", || {
+        (counts.log().stdout.len() > said + 4).then_some(())
+    });
+    one.remove().unwrap();
+    teff_shim_tests::wait("the shim ends with its last pod", || {
+        (!shim.lives()).then_some(())
+    });
 }
 
 /// As a kubelet does after an end: the next one of the name.
