@@ -38,6 +38,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `std` | yes | sharing between threads, memory that the system commits lazily, mapped module files |
+//! | `compile` | yes | modules of Wasm binaries: decoding, validation, translation. Without it there are images alone |
 //! | `threaded` | yes | the fast dispatch backend, where the target and the opt-level allow it |
 //! | `loop` | yes | the portable dispatch backend; always there if the other is not |
 //! | `census` | no | counts what the loop backend dispatches, for work on the instruction set |
@@ -47,7 +48,7 @@
 //!
 //! # Map
 //!
-//! `module` decodes; `ir` is the instruction set; `translate` makes code of function bodies; `exec` runs it;
+//! `module` decodes; `image` has modules that are translated already; `ir` is the instruction set; `translate` makes code of function bodies; `exec` runs it;
 //! `store` has the records that instances are made of; `sys` gets memory. The files beside these are the
 //! public API.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -60,6 +61,7 @@ mod error;
 mod exec;
 mod func;
 mod global;
+mod image;
 mod instance;
 mod ir;
 mod limits;
@@ -72,6 +74,7 @@ mod store;
 mod sync;
 mod sys;
 mod table;
+#[cfg(feature = "compile")]
 mod translate;
 mod trap;
 mod typed;
@@ -86,6 +89,7 @@ pub use crate::{
     error::{Error, Result},
     func::{Caller, Func},
     global::Global,
+    image::{ImageClass, ImageInfo, Precompiled},
     instance::{Export, Extern, Instance},
     limits::{StoreLimits, StoreLimitsBuilder},
     linker::Linker,
