@@ -41,6 +41,7 @@
 //! | `compile` | yes | modules of Wasm binaries: decoding, validation, translation. Without it there are images alone |
 //! | `threaded` | yes | the fast dispatch backend, where the target and the opt-level allow it |
 //! | `loop` | yes | the portable dispatch backend; always there if the other is not |
+//! | `signatures` | no | signed images (Ed25519) |
 //! | `census` | no | counts what the loop backend dispatches, for work on the instruction set |
 //!
 //! Without `std` the crate needs `alloc` alone. An [`Engine`] and what belongs to it then stay on one
@@ -83,6 +84,8 @@ mod value;
 
 #[cfg(feature = "census")]
 pub use crate::exec::Census;
+#[cfg(feature = "signatures")]
+pub use crate::image::{SigningKey, TrustedKey};
 pub use crate::{
     config::{Backend, CodeForm, CompilationMode, Config},
     engine::{Engine, EpochWaker},

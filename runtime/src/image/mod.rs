@@ -4,13 +4,15 @@
 //! the image lies: nothing of it is copied or changed.
 //!
 //! `format` is the header with its versions and its checksum, `description` the types, imports and exports,
-//! `write` makes images, `read` makes modules of them. What an image has besides (constant expressions, segments, names)
+//! `write` makes images, `sign` signs them, `read` makes modules of them. What an image has besides (constant expressions, segments, names)
 //! is encoded as in Wasm binaries, and read by `module`.
 
 mod checksum;
 mod description;
 mod format;
 mod read;
+#[cfg(feature = "signatures")]
+mod sign;
 #[cfg(feature = "compile")]
 mod write;
 
@@ -18,6 +20,8 @@ mod write;
 use alloc::vec::Vec;
 
 pub use format::ImageClass;
+#[cfg(feature = "signatures")]
+pub use sign::{SigningKey, TrustedKey};
 
 use format::{Header, MAGIC, SIGNATURE, SIGNATURE_MAGIC, Section};
 
@@ -142,6 +146,8 @@ impl Module {
     /// An image is code, and what it does is not checked: a checksum finds accidents, no attackers. The bytes must be
     /// what [`Module::serialize`] gave, unchanged: because they come from a place that only you write to, or because you
     /// checked a signature. What does not satisfy this can do anything that this process can.
+    ///
+    /// `Module::deserialize_signed` checks a signature and is safe.
     pub unsafe fn deserialize(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
         Self::of_image(engine, Bytes::aligned(bytes.as_ref())?)
     }
