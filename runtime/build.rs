@@ -1,4 +1,5 @@
-//! Decides whether this build has the threaded backend, whose handlers end in sibling calls, and its compact form.
+//! Decides whether this build has the threaded backend, whose handlers end in sibling calls, and its compact form; and whether
+//! it lists handlers when they are asked for.
 //!
 //! rustc turns an indirect call in tail position into a jump at every opt-level but 0 on the targets below
 //! (verified by disassembly; the run-time self-test in `exec/selftest.rs` refuses to run otherwise).
@@ -6,6 +7,7 @@
 fn main() {
     println!("cargo:rustc-check-cfg=cfg(teff_threaded)");
     println!("cargo:rustc-check-cfg=cfg(teff_compact)");
+    println!("cargo:rustc-check-cfg=cfg(teff_lists)");
     println!("cargo:rerun-if-changed=build.rs");
     let var = |name: &str| std::env::var(name).unwrap_or_default();
 
@@ -21,9 +23,15 @@ fn main() {
     ) && !thumb1;
     let miri = std::env::var_os("CARGO_CFG_MIRI").is_some();
 
-    if wanted && optimised && able && !miri {
+    let threaded = wanted && optimised && able && !miri;
+    // Direct cells name handlers by address; and so does a list, which takes the place of tables where a program is
+    // relocated when it starts.
+    if feature("STD") || (threaded && feature("COMPILE")) {
+        println!("cargo:rustc-cfg=teff_lists");
+    }
+    if threaded {
         println!("cargo:rustc-cfg=teff_threaded");
-        if feature("COMPACT") || !feature("STD") {
+        if feature("COMPACT") || !feature("STD") || !feature("COMPILE") {
             println!("cargo:rustc-cfg=teff_compact");
         }
     }

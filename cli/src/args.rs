@@ -24,6 +24,7 @@ Examples:
   teff run hello.wasm                     run a program that was built for wasm32-wasip1
   teff run --dir . wc.wasm notes.txt      let it see the current directory
   teff run --invoke add math.wat 2 3      call one exported function
+  teff compile hello.wasm -o hello.teff   an image, which starts without validation and translation
   teff inspect hello.wasm                 what it imports, exports and needs
   teff validate hello.wasm                is it valid?
   teff pack files -o files.romfs          a directory as an image for `teff run --flash`
@@ -39,6 +40,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Run(Box<Run>),
+    Compile(Compile),
+    Keygen(Keygen),
     Inspect(Inspect),
     Validate(Validate),
     Pack(Pack),
@@ -138,6 +141,9 @@ pub(crate) struct Run {
     /// Most time that it may spend waiting, in sum
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) max_wait: Option<Duration>,
+    /// Run only an image that is signed with the key of which this is the public one
+    #[arg(long, value_name = "KEY.pub")]
+    pub(crate) trusted_key: Option<PathBuf>,
     /// Call this exported function instead; ARGS are its arguments
     #[arg(long, value_name = "NAME")]
     pub(crate) invoke: Option<String>,
@@ -170,9 +176,57 @@ pub(crate) struct Run {
     /// Most threads that validate and translate at the start; 1 is no more than the main one
     #[arg(long, value_name = "N")]
     pub(crate) compilation_threads: Option<usize>,
-    /// The module, binary or text (- is standard input), and what the program gets as arguments
+    /// The module, binary, text or image (- is standard input), and what the program gets as arguments
     #[arg(value_names = ["FILE", "ARGS"], required = true, trailing_var_arg = true)]
     file_and_args: Vec<OsString>,
+}
+
+/// Compile a module into an image
+///
+/// An image has a module's register code, made for a class of machines, so that running it needs neither validation nor
+/// translation: `teff run` maps it, and its code runs where it is. An image is code. Run only those that you made, or
+/// that come from whom you trust: unlike a Wasm module, an image that was made to harm can do what teff can.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  teff compile app.wasm -o app.teff        for machines like this one
+  teff run app.teff                        runs it
+  teff compile app.wasm -o app.teff --target thumbv7em-none-eabihf
+                                           for a microcontroller
+  teff compile app.wasm -o app.teff --metered
+                                           one that --fuel and --timeout can limit
+
+An image runs with the version of teff that made it. The same module gives the same image.")]
+pub(crate) struct Compile {
+    /// The image's file
+    #[arg(short, long, value_name = "IMAGE")]
+    pub(crate) output: PathBuf,
+    /// The machines that it is for: a Rust target triple, or compact64 or compact32; the default is this one
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) target: Option<String>,
+    /// Sign the image with this secret key, which `teff keygen` makes
+    #[arg(long, value_name = "KEY")]
+    pub(crate) sign: Option<PathBuf>,
+    /// Meter the code, which --fuel and --timeout of `teff run` need; it costs a few percent of speed
+    #[arg(long)]
+    pub(crate) metered: bool,
+    /// The module, binary or text (- is standard input)
+    pub(crate) file: PathBuf,
+}
+
+/// Make a key that signs images
+///
+/// Writes a new secret key to FILE, readable by its owner alone, and the public key that belongs to it to FILE.pub. Neither
+/// may exist. The keys are of Ed25519.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  teff keygen release.key                              release.key and release.key.pub
+  teff compile app.wasm -o app.teff --sign release.key an image that bears the key's signature
+  teff run --trusted-key release.key.pub app.teff      runs that, and nothing that the key did not sign")]
+pub(crate) struct Keygen {
+    /// The secret key's file
+    pub(crate) file: PathBuf,
 }
 
 /// Show what a module has and needs
@@ -191,14 +245,14 @@ pub(crate) struct Inspect {
     /// Print register code: of one function, or of all
     #[arg(long, value_name = "FUNC", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(crate) ir: Option<String>,
-    /// The module, binary or text (- is standard input)
+    /// The module, binary, text or image (- is standard input)
     pub(crate) file: PathBuf,
 }
 
 /// Check whether teff accepts a module: silent and status 0 if it does
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// The module, binary or text (- is standard input)
+    /// The module, binary, text or image (- is standard input)
     pub(crate) file: PathBuf,
 }
 

@@ -9,11 +9,13 @@ use teff_runtime::{CodeForm, CompilationMode, Config, Engine, MemoryReport, Modu
 use crate::args::Inspect;
 use crate::failure::{Failure, Result};
 use crate::load::Source;
-use crate::{features, ir, summary};
+use crate::{features, image, ir, summary};
 
 pub(crate) fn inspect(args: &Inspect) -> Result<()> {
     let source = Source::open(&args.file)?;
     let text = match &args.ir {
+        Some(func) if source.is_image() => image::code(&source, func)?,
+        None if source.is_image() => image::overview(&source)?,
         Some(func) => ir::text(&source, func)?,
         None => overview(&source, &args.file)?,
     };

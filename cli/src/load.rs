@@ -1,13 +1,13 @@
-//! From a path to a module: mapped if it is a binary file, converted if it is text, read if it is
+//! From a path to a module: mapped if it is a binary file or an image, converted if it is text, read if it is
 //! standard input or a pipe.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use teff_runtime::{Engine, Module};
-use wasmparser::{Parser, Payload};
+use teff_runtime::{CodeForm, Config, Engine, Module, TrustedKey};
 
 use crate::failure::{Failure, Result};
 
@@ -25,6 +25,10 @@ enum Content {
     File,
     /// A binary.
     Bytes(Vec<u8>),
+    /// A regular file with an image.
+    ImageFile,
+    /// An image.
+    Image(Vec<u8>),
 }
 
 impl Source {
@@ -35,12 +39,13 @@ impl Source {
             io::stdin()
                 .read_to_end(&mut bytes)
                 .map_err(|e| unreadable(path, &e))?;
-            Content::Bytes(to_binary(path, bytes)?)
-        } else if is_binary_file(path).map_err(|e| unreadable(path, &e))? {
-            Content::File
+            Content::of(path, bytes)?
         } else {
-            let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
-            Content::Bytes(to_binary(path, bytes)?)
+            match kind_of_file(path).map_err(|e| unreadable(path, &e))? {
+                Some(Kind::Binary) => Content::File,
+                Some(Kind::Image) => Content::ImageFile,
+                None => Content::of(path, fs::read(path).map_err(|e| unreadable(path, &e))?)?,
+            }
         };
         Ok(Self {
             path: path.into(),
@@ -50,48 +55,102 @@ impl Source {
 
     /// The module, for running.
     pub(crate) fn module(&self, engine: &Engine) -> Result<Module> {
+        let path = &self.path;
         let module = match &self.content {
-            Content::File => map(engine, &self.path),
+            // SAFETY: that the file is not changed while it is mapped is up to who runs teff, as it is with
+            // every program that the system maps.
+            Content::File => unsafe { Module::from_mapped_file(engine, path) },
             Content::Bytes(bytes) => Module::new(engine, bytes),
+            // SAFETY: as above; and an image is a program, which nobody runs by way of teff who would not run it
+            // otherwise: the help says so.
+            Content::ImageFile => unsafe { Module::deserialize_file(engine, path) },
+            // SAFETY: as above.
+            Content::Image(bytes) => unsafe { Module::deserialize(engine, bytes) },
         };
-        module.map_err(|e| Failure::message(format!("{} is not valid: {e}", self.path.display())))
+        module.map_err(|e| self.failure(e))
     }
 
-    /// Does the module have a start function, which instantiation runs?
-    pub(crate) fn has_start_function(&self) -> Result<bool> {
-        let binary = self.binary()?;
-        let mut sections = Parser::new(0).parse_all(&binary);
-        Ok(sections.any(|section| matches!(section, Ok(Payload::StartSection { .. }))))
+    /// Is it an image, as `teff compile` makes them?
+    pub(crate) fn is_image(&self) -> bool {
+        matches!(self.content, Content::ImageFile | Content::Image(_))
+    }
+
+    /// An engine that can load it.
+    pub(crate) fn engine(&self) -> Result<Engine> {
+        let mut config = Config::new();
+        if self.is_image() {
+            config.code_form(CodeForm::Compact);
+        }
+        Engine::new(&config).map_err(Failure::message)
+    }
+
+    /// The module of an image that is signed by `key`, and of nothing else.
+    pub(crate) fn signed_module(&self, engine: &Engine, key: &TrustedKey) -> Result<Module> {
+        if !self.is_image() {
+            return Err(Failure::message(format!(
+                "--trusted-key: {} is no image, so nobody has signed it: see `teff compile --sign`",
+                self.path.display()
+            )));
+        }
+        Module::deserialize_signed(engine, self.binary()?, key).map_err(|e| self.failure(e))
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn failure(&self, error: impl Display) -> Failure {
+        let problem = if self.is_image() {
+            "cannot be loaded"
+        } else {
+            "is not valid"
+        };
+        Failure::message(format!("{} {problem}: {error}", self.path.display()))
     }
 
     /// The bytes, for looking into.
     pub(crate) fn binary(&self) -> Result<Cow<'_, [u8]>> {
         match &self.content {
-            Content::File => match fs::read(&self.path) {
+            Content::File | Content::ImageFile => match fs::read(&self.path) {
                 Ok(bytes) => Ok(bytes.into()),
                 Err(e) => Err(unreadable(&self.path, &e)),
             },
-            Content::Bytes(bytes) => Ok(bytes.into()),
+            Content::Bytes(bytes) | Content::Image(bytes) => Ok(bytes.into()),
         }
     }
 }
 
-fn map(engine: &Engine, path: &Path) -> teff_runtime::Result<Module> {
-    // SAFETY: that the file is not changed while it is mapped is up to who runs teff, as it is with
-    // every program that the system maps.
-    unsafe { Module::from_mapped_file(engine, path) }
+impl Content {
+    /// Binaries and images as they are, text converted.
+    fn of(path: &Path, bytes: Vec<u8>) -> Result<Self> {
+        if Kind::of(&bytes) == Some(Kind::Image) {
+            return Ok(Self::Image(bytes));
+        }
+        to_binary(path, bytes).map(Self::Bytes)
+    }
 }
 
-/// Is it a regular file that starts as a binary does? Pipes are not touched.
-fn is_binary_file(path: &Path) -> io::Result<bool> {
+/// What the first bytes tell.
+#[derive(Copy, Clone, PartialEq, Eq)]
+enum Kind {
+    Binary,
+    Image,
+}
+
+impl Kind {
+    fn of(start: &[u8]) -> Option<Self> {
+        if start.starts_with(MAGIC) {
+            return Some(Self::Binary);
+        }
+        Engine::detect_precompiled(start).map(|_| Self::Image)
+    }
+}
+
+/// What a regular file is that is neither text nor anything else. Pipes are not touched.
+fn kind_of_file(path: &Path) -> io::Result<Option<Kind>> {
     if !fs::metadata(path)?.is_file() {
-        return Ok(false);
+        return Ok(None);
     }
     let mut start = Vec::new();
-    File::open(path)?
-        .take(MAGIC.len() as u64)
-        .read_to_end(&mut start)?;
-    Ok(start == MAGIC)
+    File::open(path)?.take(8).read_to_end(&mut start)?;
+    Ok(Kind::of(&start))
 }
 
 /// Binaries as they are, text converted.

@@ -6,8 +6,11 @@
 //! grants    what a guest is given, and which option would have given what it was refused
 //! run       a module with WASI; invoke: one exported function; timeout: not for ever
 //! flash     an image of files → a tree for the guest; pack: a directory → such an image
-//! inspect   what a module has (summary) and needs (features), and its register code (ir)
+//! compile   a module → an image, whose code is translated already
+//! keys      that sign images
+//! inspect   what a module has (summary) and needs (features), and its register code (ir); image: the same of images
 //! census    what was dispatched (only with the feature)
+//! output    files that are written
 //! failure   what ends the program, and with which exit status
 //! start     the C function `main`, without the start-up code of Rust
 //! ```
@@ -18,14 +21,18 @@
 mod args;
 #[cfg(feature = "census")]
 mod census;
+mod compile;
 mod failure;
 mod features;
 mod flash;
 mod grants;
+mod image;
 mod inspect;
 mod invoke;
 mod ir;
+mod keys;
 mod load;
+mod output;
 mod pack;
 mod run;
 #[cfg(not(test))]
@@ -57,6 +64,8 @@ fn dispatch(command: Command) -> Result<()> {
             }
             result
         }
+        Command::Compile(args) => compile::compile(&args),
+        Command::Keygen(args) => keys::keygen(&args),
         Command::Inspect(args) => inspect::inspect(&args),
         Command::Validate(args) => validate(&args),
         Command::Pack(args) => pack::pack(&args),
@@ -66,5 +75,5 @@ fn dispatch(command: Command) -> Result<()> {
 fn validate(args: &Validate) -> Result<()> {
     let source = load::Source::open(&args.file)?;
     // Loading validates all of it.
-    source.module(&teff_runtime::Engine::default()).map(|_| ())
+    source.module(&source.engine()?).map(|_| ())
 }

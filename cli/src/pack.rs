@@ -11,6 +11,7 @@ use teff_wasi::platform::romfs::{Builder, PackError, image_size};
 
 use crate::args::Pack;
 use crate::failure::{Failure, Result};
+use crate::output::write;
 
 pub(crate) fn pack(args: &Pack) -> Result<()> {
     let shown = args.dir.display();
@@ -42,9 +43,8 @@ pub(crate) fn pack(args: &Pack) -> Result<()> {
         .builder
         .build()
         .map_err(|e| Failure::message(format!("cannot pack {shown}: {e}")))?;
+    write(&args.output, &image)?;
     let output = args.output.display();
-    write(&args.output, &image)
-        .map_err(|e| Failure::message(format!("cannot write {output}: {e}")))?;
     let counts: Vec<_> = counts
         .iter()
         .map(|(n, one, many)| format!("{n} {}", if *n == 1 { one } else { many }))
@@ -59,22 +59,6 @@ fn volume(dir: &Path) -> Vec<u8> {
     let path = dir.canonicalize().unwrap_or_else(|_| dir.into());
     let name = path.file_name().unwrap_or_default();
     name.as_bytes().to_vec()
-}
-
-/// Writes all or nothing. What is no regular file, such as a device, is written to as it is.
-fn write(path: &Path, image: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return fs::write(path, image);
-    }
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.new", std::process::id()));
-    let new = path.with_file_name(name);
-    let written = fs::write(&new, image).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // Perhaps it was never made.
-        let _ = fs::remove_file(&new);
-    }
-    written
 }
 
 /// What makes a file the same as another one.

@@ -2,13 +2,14 @@
 
 use std::mem::ManuallyDrop;
 
-use teff_runtime::{Engine, Instance, Linker, Module, Store, StoreLimitsBuilder};
+use teff_runtime::{CodeForm, Engine, Instance, Linker, Module, Store, StoreLimitsBuilder};
 use teff_wasi::WasiCtx;
 
-use crate::args::Run;
+use crate::args::{FormArg, Run};
 use crate::failure::{Failure, Result};
 use crate::grants;
 use crate::invoke::{exported_functions, invoke};
+use crate::keys;
 use crate::load::Source;
 use crate::timeout::Watchdog;
 
@@ -24,13 +25,26 @@ const COMMAND: &str = "_start";
 const REACTOR: &str = "_initialize";
 
 pub(crate) fn run(args: &Run) -> Result<()> {
-    let engine = Engine::new(&args.config()?).map_err(Failure::message)?;
+    let source = Source::open(&args.file())?;
+    let mut config = args.config()?;
+    if source.is_image() {
+        if args.form == Some(FormArg::Direct) {
+            return Err(Failure::message(format!(
+                "--form direct: {} is an image, whose code is compact",
+                args.file().display()
+            )));
+        }
+        config.code_form(CodeForm::Compact);
+    }
+    let engine = Engine::new(&config).map_err(Failure::message)?;
     let _watchdog = match args.timeout {
         Some(time) => Some(Watchdog::start(&engine, time)?),
         None => None,
     };
-    let source = Source::open(&args.file())?;
-    let module = ManuallyDrop::new(source.module(&engine)?);
+    let module = ManuallyDrop::new(match &args.trusted_key {
+        Some(key) => source.signed_module(&engine, &keys::trusted(key)?)?,
+        None => source.module(&engine)?,
+    });
     let state = State {
         wasi: grants::wasi(args)?,
     };
@@ -53,7 +67,7 @@ pub(crate) fn run(args: &Run) -> Result<()> {
     }
     // The watchdog begins the next epoch, and nobody else.
     store.set_epoch_deadline(u64::from(args.timeout.is_some()));
-    let result = start(args, &linker, store, &module, &source);
+    let result = start(args, &linker, store, &module);
     let failed = !matches!(result, Ok(()) | Err(Failure::Exit(0)));
     if failed || args.audit {
         grants::report(args, &store.data().wasi, &module, failed);
@@ -67,7 +81,6 @@ fn start(
     linker: &Linker<State>,
     store: &mut Store<State>,
     module: &Module,
-    source: &Source,
 ) -> Result<()> {
     let instance = match linker.instantiate(&mut *store, module) {
         Ok(instance) => instance,
@@ -79,7 +92,7 @@ fn start(
 
     let name = match &args.invoke {
         Some(name) => name,
-        None => return run_default(store, &instance, source),
+        None => return run_default(store, &instance, module),
     };
     if name != REACTOR {
         call_if_exported(store, &instance, REACTOR)?;
@@ -112,12 +125,12 @@ fn check_imports(linker: &Linker<State>, store: &mut Store<State>, module: &Modu
 }
 
 /// Without `--invoke`: a command is run, a reactor set up.
-fn run_default(store: &mut Store<State>, instance: &Instance, source: &Source) -> Result<()> {
+fn run_default(store: &mut Store<State>, instance: &Instance, module: &Module) -> Result<()> {
     if call_if_exported(store, instance, COMMAND)? || call_if_exported(store, instance, REACTOR)? {
         return Ok(());
     }
     // A start function has run already.
-    if source.has_start_function()? {
+    if module.has_start_function() {
         return Ok(());
     }
     let functions = exported_functions(store, instance);

@@ -2,6 +2,9 @@
 
 use core::sync::atomic::AtomicUsize;
 
+#[cfg(feature = "compile")]
+use crate::{ImageClass, Result, error::bail};
+
 /// How handlers are dispatched.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -52,6 +55,9 @@ pub struct Config {
     pub(crate) epoch_source: Option<&'static AtomicUsize>,
     pub(crate) max_wasm_stack: usize,
     pub(crate) max_host_nesting: u32,
+    #[cfg(feature = "compile")]
+    pub(crate) image_class: ImageClass,
+    pub(crate) verify_images: bool,
 }
 
 impl Config {
@@ -69,7 +75,11 @@ impl Config {
     pub fn new() -> Self {
         Self {
             backend: Self::BACKENDS[0],
-            code_form: CodeForm::Direct,
+            code_form: if cfg!(feature = "compile") {
+                CodeForm::Direct
+            } else {
+                CodeForm::Compact
+            },
             compilation_mode: CompilationMode::LazyTranslation,
             compilation_threads: usize::MAX,
             consume_fuel: false,
@@ -82,6 +92,9 @@ impl Config {
                 64 << 10
             },
             max_host_nesting: 64,
+            #[cfg(feature = "compile")]
+            image_class: ImageClass::NATIVE,
+            verify_images: true,
         }
     }
 
@@ -101,13 +114,14 @@ impl Config {
     /// Chooses the form of translated code. [`Backend::Loop`] has compact code whatever is chosen.
     ///
     /// # Panics
-    /// If the build has no such code: [`CodeForm::Compact`] takes the feature `compact` or `loop`.
+    /// If the build has no such code: [`CodeForm::Compact`] takes the feature `compact` or `loop`, and
+    /// [`CodeForm::Direct`] the feature `compile`.
     pub fn code_form(&mut self, form: CodeForm) -> &mut Self {
-        let has_compact = cfg!(any(teff_compact, not(teff_threaded), feature = "loop"));
-        assert!(
-            form == CodeForm::Direct || has_compact,
-            "this build of teff has no {form:?} code"
-        );
+        let has = match form {
+            CodeForm::Direct => cfg!(feature = "compile"),
+            CodeForm::Compact => cfg!(any(teff_compact, not(teff_threaded), feature = "loop")),
+        };
+        assert!(has, "this build of teff has no {form:?} code");
         self.code_form = form;
         self
     }
@@ -204,6 +218,36 @@ impl Config {
     /// [`Trap::StackOverflow`](crate::Trap::StackOverflow).
     pub fn max_host_nesting(&mut self, levels: u32) -> &mut Self {
         self.max_host_nesting = levels;
+        self
+    }
+}
+
+/// Options of images.
+impl Config {
+    /// The machines that [`Module::serialize`](crate::Module) makes images for: a Rust target triple, or `compact64` or
+    /// `compact32`. By default those like this one. Modules run here all the same.
+    ///
+    /// # Errors
+    /// If it is no target that images can be made for.
+    #[cfg(feature = "compile")]
+    pub fn target(&mut self, target: &str) -> Result<&mut Self> {
+        let Some(class) = ImageClass::of_target(target) else {
+            bail!(
+                "no images can be made for the target `{target}`: its processor must be little-endian, and one of x86_64,                  aarch64, riscv64, arm, thumb, riscv32 or their like"
+            );
+        };
+        self.image_class = class;
+        Ok(self)
+    }
+
+    /// With `false`, checksums of images are not compared when images are loaded: what storage has damaged runs, and may
+    /// do anything. For images that something else vouches for, such as dm-verity or a boot loader; they are loaded without
+    /// a look at all of their bytes then.
+    ///
+    /// # Safety
+    /// Images must be as they were written.
+    pub unsafe fn verify_images(&mut self, enable: bool) -> &mut Self {
+        self.verify_images = enable;
         self
     }
 }

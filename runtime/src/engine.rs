@@ -3,7 +3,11 @@
 //! Equal function types have equal numbers, so that a check of a type at run time compares two words.
 //! Modules and host functions hold a number as long as they live; then it is free for another type.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::{
     fmt, ptr,
     sync::atomic::{AtomicUsize, Ordering, fence},
@@ -209,12 +213,13 @@ impl fmt::Debug for Engine {
 }
 
 /// The numbered function types of an engine.
+///
+/// A type has its natural number, which is the same in every engine, unless another type has that at the time. So code
+/// that was translated elsewhere can have the numbers in it.
 #[derive(Default)]
 struct TypeRegistry {
     by_type: BTreeMap<FuncType, Registered>,
-    /// Numbers below `next` that no type has.
-    free: Vec<u32>,
-    next: u32,
+    taken: BTreeSet<u32>,
 }
 
 struct Registered {
@@ -227,12 +232,12 @@ impl TypeRegistry {
         if let Some((known, _)) = self.by_type.get_key_value(ty) {
             *ty = known.clone();
         }
-        let (free, next) = (&mut self.free, &mut self.next);
+        let taken = &mut self.taken;
         let registered = self.by_type.entry(ty.clone()).or_insert_with(|| {
-            let number = free.pop().unwrap_or_else(|| {
-                *next += 1;
-                *next - 1
-            });
+            let mut number = ty.natural_number();
+            while !taken.insert(number) {
+                number = number.wrapping_add(1);
+            }
             Registered { number, holders: 0 }
         });
         registered.holders += 1;
@@ -245,7 +250,7 @@ impl TypeRegistry {
         };
         registered.holders -= 1;
         if registered.holders == 0 {
-            self.free.push(registered.number);
+            self.taken.remove(&registered.number);
             self.by_type.remove(ty);
         }
     }
@@ -300,10 +305,21 @@ mod tests {
         assert_eq!(engine.register(&mut [unary()])[0], first[0]);
         engine.release(&[unary()]);
         engine.release(&[unary()]);
-        // Nobody holds the number now: the next new type gets it.
+        // Nobody holds the number now, and the type gets it again.
         let other = FuncType::from_lists([ValType::F64], []);
-        assert_eq!(engine.register(&mut [other])[0], first[0]);
-        assert_ne!(engine.register(&mut [unary()])[0], first[0]);
+        assert_ne!(engine.register(&mut [other])[0], first[0]);
+        assert_eq!(engine.register(&mut [unary()])[0], first[0]);
+    }
+
+    #[test]
+    fn a_number_that_is_taken_is_not_given_again() {
+        let mut registry = TypeRegistry::default();
+        let mut unary = FuncType::from_lists([ValType::I32], []);
+        let natural = unary.natural_number();
+        registry.taken.extend([natural, natural + 1]);
+        assert_eq!(registry.register(&mut unary), natural + 2);
+        registry.release(&unary);
+        assert_eq!(registry.taken, [natural, natural + 1].into());
     }
 
     #[test]

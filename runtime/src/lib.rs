@@ -38,8 +38,10 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `std` | yes | sharing between threads, memory that the system commits lazily, mapped module files |
+//! | `compile` | yes | modules of Wasm binaries: decoding, validation, translation. Without it there are images alone |
 //! | `threaded` | yes | the fast dispatch backend, where the target and the opt-level allow it |
 //! | `loop` | yes | the portable dispatch backend; always there if the other is not |
+//! | `signatures` | no | signed images (Ed25519) |
 //! | `census` | no | counts what the loop backend dispatches, for work on the instruction set |
 //!
 //! Without `std` the crate needs `alloc` alone. An [`Engine`] and what belongs to it then stay on one
@@ -47,7 +49,7 @@
 //!
 //! # Map
 //!
-//! `module` decodes; `ir` is the instruction set; `translate` makes code of function bodies; `exec` runs it;
+//! `module` decodes; `image` has modules that are translated already; `ir` is the instruction set; `translate` makes code of function bodies; `exec` runs it;
 //! `store` has the records that instances are made of; `sys` gets memory. The files beside these are the
 //! public API.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -60,6 +62,7 @@ mod error;
 mod exec;
 mod func;
 mod global;
+mod image;
 mod instance;
 mod ir;
 mod limits;
@@ -72,6 +75,7 @@ mod store;
 mod sync;
 mod sys;
 mod table;
+#[cfg(feature = "compile")]
 mod translate;
 mod trap;
 mod typed;
@@ -80,12 +84,15 @@ mod value;
 
 #[cfg(feature = "census")]
 pub use crate::exec::Census;
+#[cfg(feature = "signatures")]
+pub use crate::image::{SigningKey, TrustedKey};
 pub use crate::{
     config::{Backend, CodeForm, CompilationMode, Config},
     engine::{Engine, EpochWaker},
     error::{Error, Result},
     func::{Caller, Func},
     global::Global,
+    image::{ImageClass, ImageInfo, Precompiled},
     instance::{Export, Extern, Instance},
     limits::{StoreLimits, StoreLimitsBuilder},
     linker::Linker,

@@ -1,20 +1,21 @@
 //! Listings: a function's register code beside the offsets of the Wasm it came from.
 
-use alloc::format;
+use alloc::{format, vec::Vec};
 use core::fmt::Write;
-
-use bumpalo::Bump;
 
 use crate::{
     Error, Module, Result,
-    ir::{CellClass, disasm, encode::Naming},
-    translate,
+    ir::{CellClass, disasm},
+    module::{CodeMap, ModuleInner},
 };
+#[cfg(feature = "compile")]
+use crate::{ir::encode::Naming, translate};
 
 /// Prints the register code of a function, given by its index in the module's function index space.
 ///
 /// Each line has the offset of the Wasm instruction in the module, the offset in the code, and the
-/// instruction. The code is listed in the compact form; the direct form has the same instructions.
+/// instruction. The code is listed in the compact form; the direct form has the same instructions. An image has the
+/// code and no Wasm: the first of the offsets is missing then.
 ///
 /// # Errors
 /// If there is no such function, if it is imported, or if `out` fails.
@@ -32,18 +33,7 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
             "function {func_index} is imported and has no code"
         )));
     };
-    inner.ensure_valid(defined, &mut Default::default())?;
-    let arena = Bump::new();
-    let naming = Naming {
-        class: CellClass::Compact,
-        handlers: None,
-        entries: (0, 0),
-        shared_acc: cfg!(target_pointer_width = "64"),
-        pins: cfg!(target_pointer_width = "64"),
-    };
-    let mut function = translate::translate(inner, defined, naming, &arena, true)?;
-    let map = function.map.take().unwrap_or_default();
-    let code = function.finish(0);
+    let (code, map) = code_of(inner, defined)?;
 
     let frame = u32::from_le_bytes([code[0], code[1], code[2], code[3]]);
     writeln!(
@@ -70,4 +60,23 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
         writeln!(out)?;
     }
     Ok(())
+}
+
+/// The compact code of a function, and where its operators are in the code and in the module, if that is known.
+fn code_of(module: &ModuleInner, defined: u32) -> Result<(Vec<u8>, Vec<(u32, u32)>)> {
+    match &module.code {
+        CodeMap::Placed(placed) => {
+            let code = &module.bytes()[placed.range(module.bytes(), defined)];
+            Ok((code.to_vec(), Vec::new()))
+        }
+        #[cfg(feature = "compile")]
+        CodeMap::Translated(_) => {
+            module.ensure_valid(defined, &mut Default::default())?;
+            let arena = bumpalo::Bump::new();
+            let naming = Naming::elsewhere(cfg!(target_pointer_width = "64"));
+            let mut function = translate::translate(module, defined, naming, &arena, true)?;
+            let map = function.map.take().unwrap_or_default();
+            Ok((function.finish(0).to_vec(), map))
+        }
+    }
 }

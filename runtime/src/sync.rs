@@ -9,26 +9,6 @@ pub(crate) use std::sync::Arc;
 #[cfg(not(feature = "std"))]
 pub(crate) use alloc::rc::Rc as Arc;
 
-/// `Sync` where there are threads, and nothing where there are none.
-#[cfg(feature = "std")]
-pub(crate) trait SyncIfThreads: Sync {}
-#[cfg(feature = "std")]
-impl<T: Sync + ?Sized> SyncIfThreads for T {}
-#[cfg(not(feature = "std"))]
-pub(crate) trait SyncIfThreads {}
-#[cfg(not(feature = "std"))]
-impl<T: ?Sized> SyncIfThreads for T {}
-
-/// `Send` where there are threads, and nothing where there are none.
-#[cfg(feature = "std")]
-pub(crate) trait SendIfThreads: Send {}
-#[cfg(feature = "std")]
-impl<T: Send> SendIfThreads for T {}
-#[cfg(not(feature = "std"))]
-pub(crate) trait SendIfThreads {}
-#[cfg(not(feature = "std"))]
-impl<T> SendIfThreads for T {}
-
 /// A value that one holder at a time may change.
 #[derive(Debug, Default)]
 pub(crate) struct Lock<T> {

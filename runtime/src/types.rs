@@ -149,6 +149,28 @@ impl ValType {
     }
 }
 
+impl ValType {
+    /// A number from 1 to 9.
+    const fn digit(self) -> u8 {
+        match self {
+            Self::I32 => 1,
+            Self::I64 => 2,
+            Self::F32 => 3,
+            Self::F64 => 4,
+            Self::V128 => 5,
+            Self::Ref(RefType {
+                nullable,
+                heap_type,
+            }) => match (nullable, heap_type) {
+                (true, HeapType::Func) => 6,
+                (true, HeapType::Extern) => 7,
+                (false, HeapType::Func) => 8,
+                (false, HeapType::Extern) => 9,
+            },
+        }
+    }
+}
+
 impl FuncType {
     /// A function type. The engine is taken for the sake of Wasmtime's signature.
     pub fn new(
@@ -188,6 +210,31 @@ impl FuncType {
 
     pub(crate) fn result_slice(&self) -> &[ValType] {
         &self.types[self.params as usize..]
+    }
+
+    /// The number that an engine gives the type, if no other type has it: see [`Engine`].
+    ///
+    /// Types of few parameters and results have numbers of their own: a decimal digit for each, and 0 between parameters and
+    /// results. Those of more have a hash, above all these.
+    pub(crate) fn natural_number(&self) -> u32 {
+        const DIGITS: usize = 9;
+        let digits = |types: &[ValType], number: u32| {
+            let digit = |number: u32, ty: &ValType| {
+                number.wrapping_mul(10).wrapping_add(u32::from(ty.digit()))
+            };
+            types.iter().fold(number, digit)
+        };
+        if self.types.len() < DIGITS {
+            return digits(
+                self.result_slice(),
+                digits(self.param_slice(), 0).wrapping_mul(10),
+            );
+        }
+        // FNV-1a.
+        let add = |hash: u32, byte: u32| (hash ^ byte).wrapping_mul(0x0100_0193);
+        let hash = add(0x811c_9dc5, self.params);
+        let types = self.types.iter().map(|ty| u32::from(ty.digit()));
+        types.fold(hash, add) | 1 << 31
     }
 
     /// Slots of all parameters.
@@ -442,5 +489,49 @@ impl<'module> ExportType<'module> {
     /// What it is.
     pub fn ty(&self) -> ExternType {
         self.ty.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn small_function_types_have_numbers_of_their_own() {
+        let all = [
+            ValType::I32,
+            ValType::I64,
+            ValType::F32,
+            ValType::F64,
+            ValType::V128,
+            ValType::FUNCREF,
+            ValType::EXTERNREF,
+            ValType::Ref(RefType::new(false, HeapType::Func)),
+            ValType::Ref(RefType::new(false, HeapType::Extern)),
+        ];
+        // All lists of up to three types, cut in two wherever that is possible.
+        let mut lists = alloc::vec![Vec::new()];
+        for start in 0..1 + 9 + 81 {
+            for ty in all {
+                let mut list = lists[start].clone();
+                list.push(ty);
+                lists.push(list);
+            }
+        }
+        let (mut types, mut numbers) = (0, BTreeSet::new());
+        for list in &lists {
+            for cut in 0..=list.len() {
+                let (params, results) = list.split_at(cut);
+                let ty = FuncType::from_lists(params.to_vec(), results.to_vec());
+                numbers.insert(ty.natural_number());
+                types += 1;
+            }
+        }
+        assert_eq!(numbers.len(), types);
+        assert_eq!(types, 1 + 9 * 2 + 81 * 3 + 729 * 4);
+        let long = |params| FuncType::from_lists(alloc::vec![ValType::F64; params], [ValType::I32]);
+        assert!(long(7).natural_number() < 1 << 31 && long(8).natural_number() >= 1 << 31);
+        assert_ne!(long(8).natural_number(), long(9).natural_number());
     }
 }

@@ -46,6 +46,8 @@ pub struct Options {
     pub fusion: bool,
     /// Is the code metered, with fuel and epochs enough?
     pub metered: bool,
+    /// Is each module made into an image, which is what runs?
+    pub images: bool,
     /// Must the messages of refused modules be the specification's?
     pub strict_messages: bool,
     /// Most time for a file: a safety net, not a measure.
@@ -62,6 +64,7 @@ impl Options {
             mode: CompilationMode::LazyTranslation,
             fusion: true,
             metered: false,
+            images: false,
             strict_messages: false,
             time_limit: Duration::from_secs(300),
         }
@@ -116,6 +119,7 @@ pub fn run(
             older_than_wasm3: loaded.file.is_older_than_wasm3(),
             strict_messages: options.strict_messages,
             validates_lazily: options.mode == CompilationMode::Lazy,
+            images: options.images,
         };
         let result = run_file(loaded, &engine, rules, options.time_limit);
         done(&result);

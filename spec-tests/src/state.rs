@@ -24,6 +24,8 @@ pub(crate) struct Rules {
     pub(crate) strict_messages: bool,
     /// Does the engine validate functions when they are first called?
     pub(crate) validates_lazily: bool,
+    /// Is each module made into an image, which is what runs?
+    pub(crate) images: bool,
 }
 
 /// Why a directive did not pass.
@@ -73,6 +75,13 @@ impl From<Stop> for Status {
 
 pub(crate) fn failed<T>(message: impl Into<String>) -> Result<T, Stop> {
     Err(Stop::Failed(message.into()))
+}
+
+/// The module again, out of an image of it.
+fn image_of(module: &Module) -> TeffResult<Module> {
+    let image = module.serialize()?;
+    // SAFETY: it is what `serialize` gave.
+    unsafe { Module::deserialize(module.engine(), image) }
 }
 
 /// An instance, with its place in [`State::uses`].
@@ -170,6 +179,11 @@ impl State {
             Ok(())
         };
         let module = validated.and_then(|()| Module::new(&self.engine, binary));
+        if self.rules.images
+            && let Ok(module) = &module
+        {
+            return image_of(module).map_err(|e| Stop::Failed(format!("the image: {e}")));
+        }
         module.map_err(|error| {
             match self
                 .rules

@@ -134,6 +134,31 @@ fn embedded_metered_loop() {
 }
 
 #[test]
+fn embedded_images_threaded() {
+    check_embedded(&Options {
+        images: true,
+        ..COMPACT
+    });
+}
+
+#[test]
+fn embedded_images_loop() {
+    check_embedded(&Options {
+        images: true,
+        ..LOOP
+    });
+}
+
+#[test]
+fn embedded_images_metered() {
+    check_embedded(&Options {
+        images: true,
+        metered: true,
+        ..COMPACT
+    });
+}
+
+#[test]
 fn directory_threaded_direct() {
     check_directory(&THREADED);
 }

@@ -6,7 +6,6 @@ use core::ptr;
 use super::{Target, call::return_to, ctx::Ctx};
 use crate::{
     module::ModuleInner,
-    translate::OffsetMap,
     trap::{FrameInfo, WasmBacktrace},
 };
 
@@ -56,7 +55,8 @@ struct Known<'m> {
     module: &'m ModuleInner,
     index: u32,
     name: Option<String>,
-    offsets: OffsetMap,
+    /// Of each operator of it: where its code begins, and where it is in the module. Empty if that is not known.
+    offsets: Vec<(u32, u32)>,
 }
 
 /// The frame of the function whose code `ip` is in.
@@ -65,7 +65,7 @@ fn frame<'m>(
     ip: *const u8,
     known: &mut Vec<Known<'m>>,
 ) -> Option<FrameInfo> {
-    let (index, offset) = module.code.find(ip)?;
+    let (index, offset) = module.function_at(ip)?;
     let func_index = module.num_imported_funcs() + index;
     let same = |k: &Known<'_>| ptr::eq(k.module, module) && k.index == index;
     let at = known.iter().position(same).unwrap_or_else(|| {
@@ -73,7 +73,7 @@ fn frame<'m>(
             module,
             index,
             name: module.func_name(func_index),
-            offsets: module.code.offsets(module, index),
+            offsets: module.offsets(index),
         });
         known.len() - 1
     });

@@ -12,8 +12,6 @@
 //! A single result comes back in the accumulator of its type instead. In front of a function's first cell
 //! is the size of its frame from `sp` on, which the caller checks against the end of the value stack.
 
-use core::sync::atomic::Ordering;
-
 use super::{
     address::P,
     backend::{Backend, Class},
@@ -141,7 +139,7 @@ unsafe fn enter<const METERED: bool, O: Instr, B: Backend, C: Class>(
     // SAFETY: entries live as long as their module, which the instance keeps; the frame's header is
     // within the value stack because the check comes first.
     unsafe {
-        let mut code = (*entry).code.load(Ordering::Acquire).cast_const();
+        let mut code = FuncEntry::code(entry);
         if !fits(sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);
         }
@@ -536,7 +534,7 @@ unsafe fn tail_enter<O: Instr, B: Backend, C: Class>(
 ) -> usize {
     // SAFETY: see `Instr`; nothing is overwritten before the new frame is known to fit.
     unsafe {
-        let mut code = (*entry).code.load(Ordering::Acquire).cast_const();
+        let mut code = FuncEntry::code(entry);
         let area = tail_area::<O, B, C>(&m);
         if !fits(area.sp, frame_bytes::<C>(code), (*m.ctx).stack_limit) {
             return m.trap(Trap::StackOverflow);

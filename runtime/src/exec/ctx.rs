@@ -256,7 +256,7 @@ impl Ctx {
             self.funcs = instance.funcs.as_ptr();
             self.globals = instance.globals.as_ptr();
             self.tables = instance.tables.as_ptr();
-            self.entries = instance.module.inner().code.entries();
+            self.entries = instance.module.inner().entries();
         }
         // SAFETY: as above.
         unsafe { self.reload_memory() };

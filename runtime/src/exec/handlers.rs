@@ -2,7 +2,7 @@
 
 #[cfg(any(teff_compact, feature = "loop", not(teff_threaded)))]
 use super::backend::Compact;
-#[cfg(teff_threaded)]
+#[cfg(all(teff_threaded, feature = "compile"))]
 use super::backend::Direct;
 use super::{
     address::{E, F, G, H, J, K, M, N, O, P, Q, R, T, V, X, Y, Z},
@@ -21,7 +21,7 @@ use super::{
     table::*,
     variable::*,
 };
-#[cfg(any(feature = "std", teff_threaded))]
+#[cfg(teff_lists)]
 use crate::ir::handlers::RowAddresses;
 use crate::{
     config::Backend,
@@ -142,7 +142,7 @@ macro_rules! list_handlers {
             /// Writes the addresses of a row's handlers.
             ///
             /// This is code, and no table: see [`HandlerList`](crate::ir::HandlerList).
-            #[cfg(any(feature = "std", teff_threaded))]
+            #[cfg(teff_lists)]
             fn write_row(family: Family, mut list: Addresses<'_>) {
                 match family {
                     $(Family::$name => {
@@ -175,10 +175,10 @@ impl<H: Copy> Table<H> {
 }
 
 /// Where the addresses of a row's handlers go.
-#[cfg(any(feature = "std", teff_threaded))]
+#[cfg(teff_lists)]
 struct Addresses<'a>(RowAddresses<'a>);
 
-#[cfg(any(feature = "std", teff_threaded))]
+#[cfg(teff_lists)]
 impl Addresses<'_> {
     #[inline(always)]
     fn put<H: Handler>(&mut self, handler: H) {
@@ -189,7 +189,7 @@ impl Addresses<'_> {
 /// A handler of one of the backends.
 pub(super) trait Handler: Copy + 'static {
     #[cfg_attr(
-        not(any(feature = "std", teff_threaded)),
+        not(teff_lists),
         allow(dead_code, reason = "only the table of the loop is used then")
     )]
     /// Its address, which cells name it by.
@@ -231,7 +231,7 @@ pub(super) fn write_row(backend: Backend, class: CellClass) -> Option<WriteRow> 
         (Backend::Threaded, CellClass::Compact) => Some(|family, row| {
             List::<ThreadedSet<Compact>>::write_row(family, Addresses(row));
         }),
-        #[cfg(teff_threaded)]
+        #[cfg(all(teff_threaded, feature = "compile"))]
         (Backend::Threaded, _) => Some(|family, row| {
             List::<ThreadedSet<Direct>>::write_row(family, Addresses(row));
         }),

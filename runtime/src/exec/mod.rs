@@ -31,6 +31,7 @@ mod target;
 mod unaligned;
 mod variable;
 
+#[cfg(feature = "compile")]
 pub(crate) use call::HEADER;
 #[cfg(feature = "census")]
 pub use census::Census;

@@ -2,7 +2,7 @@
 //! instances, translation, traps.
 
 use alloc::vec::Vec;
-use core::{ptr, ptr::NonNull, sync::atomic::Ordering};
+use core::{ptr, ptr::NonNull};
 
 use super::{
     Target, backtrace,
@@ -348,8 +348,7 @@ impl<'a> Run<'a> {
                 Some(Exit::Translate) => {
                     let entry = ptr::with_exposed_provenance::<FuncEntry>(saved.acc);
                     let module = module_of((*self.ctx).instance);
-                    let index = module.code.index_of(entry);
-                    saved.ip = module.code.translate(module, index)?;
+                    saved.ip = module.translate(entry)?;
                     self.check_frame(saved.ip, saved.sp)?;
                 }
                 Some(Exit::Call) => {
@@ -420,7 +419,7 @@ impl<'a> Run<'a> {
     unsafe fn enter(&self, saved: &mut Saved, entry: *const FuncEntry) -> Result<()> {
         // SAFETY: see above; entries live as long as their module.
         unsafe {
-            saved.ip = (*entry).code.load(Ordering::Acquire);
+            saved.ip = FuncEntry::code(entry);
             saved.acc = entry.expose_provenance();
             self.check_frame(saved.ip, saved.sp)
         }

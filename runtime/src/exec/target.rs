@@ -4,19 +4,20 @@ use alloc::boxed::Box;
 #[cfg(feature = "std")]
 use core::sync::atomic::AtomicUsize;
 
-use bumpalo::Bump;
-
 use super::{
     backend::{Compact, Direct},
     ctx::Ctx,
     handlers::write_row,
 };
+#[cfg(feature = "compile")]
+use crate::ir::encode::Naming;
 use crate::{
     config::{Backend, CodeForm, Config},
-    ir::{CellClass, Encoder, Family, HandlerList, Inst, encode::Naming},
+    ir::{CellClass, Family, HandlerList, cell::push_bare},
 };
 
-/// See [`Naming::shared_acc`]. The same machines have registers for pinned locals.
+/// See [`Naming::shared_acc`](crate::ir::encode::Naming::shared_acc). The same machines have registers for pinned locals.
+#[cfg(feature = "compile")]
 const SHARED_ACC: bool = cfg!(target_pointer_width = "64");
 
 /// One per engine.
@@ -24,9 +25,14 @@ pub(crate) struct Target {
     backend: Backend,
     class: CellClass,
     /// What direct cells name, or where compact ones are looked up; none if there is a table for these.
+    #[cfg_attr(
+        not(teff_lists),
+        allow(dead_code, reason = "there are only tables then")
+    )]
     handlers: Option<HandlerList>,
     /// The code of functions that are not translated yet, and what calls return to at the edges.
     cells: Box<[u64]>,
+    #[cfg(feature = "compile")]
     translate: usize,
     halt: usize,
     resume: usize,
@@ -35,32 +41,29 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn new(config: &Config) -> Self {
         let class = match (config.backend, config.code_form) {
+            // Images have compact code.
+            _ if cfg!(not(feature = "compile")) => CellClass::Compact,
             (Backend::Threaded, CodeForm::Direct) => CellClass::NATIVE,
             (Backend::Threaded, CodeForm::Compact) if cfg!(not(teff_compact)) => CellClass::NATIVE,
             _ => CellClass::Compact,
         };
         let handlers = write_row(config.backend, class).map(HandlerList::new);
-        let arena = Bump::new();
-        let naming = Naming {
-            class,
-            handlers: handlers.as_ref(),
-            entries: (0, 0),
-            shared_acc: SHARED_ACC,
-            pins: SHARED_ACC,
-        };
-        let mut encoder = Encoder::new(&arena, naming);
+        // In front of the first one is the size of its frame, as in front of every function: 0.
+        let mut bytes = alloc::vec![0; class.prelude()];
         let mut place = |family: Family| {
-            let at = encoder.position() as usize;
-            encoder.emit(&Inst::new(family.fixed()));
-            at
+            let handler = handlers.as_ref();
+            let handler = handler.map_or(0, |handlers| handlers.address(family.fixed()));
+            push_bare(&mut bytes, class, family.fixed(), handler)
         };
-        // Every metered function begins with its charge; this one's is nothing.
-        let charge = config.is_metered().then(|| place(Family::EnterMetered));
-        let translate = place(Family::Translate);
-        let translate = charge.unwrap_or(translate);
+        #[cfg(feature = "compile")]
+        let translate = {
+            // Every metered function begins with its charge; this one's is nothing.
+            let charge = config.is_metered().then(|| place(Family::EnterMetered));
+            let translate = place(Family::Translate);
+            charge.unwrap_or(translate)
+        };
         let halt = place(Family::Halt);
         let resume = place(Family::Resume);
-        let bytes = encoder.finish(0, 0);
         let mut cells = alloc::vec![0_u64; bytes.len().div_ceil(8)];
         // SAFETY: the words have room for the bytes.
         unsafe {
@@ -69,12 +72,12 @@ impl Target {
                 .cast::<u8>()
                 .copy_from(bytes.as_ptr(), bytes.len())
         };
-        drop(bytes);
         Self {
             backend: config.backend,
             class,
             handlers,
             cells: cells.into(),
+            #[cfg(feature = "compile")]
             translate,
             halt,
             resume,
@@ -89,7 +92,26 @@ impl Target {
             .map_or(core::ptr::null(), HandlerList::as_ptr)
     }
 
+    /// Code that was made elsewhere, with these rows of the instruction table, is to run here: their handlers are listed.
+    /// Nothing if there is no such row.
+    pub(crate) fn prepare(&self, rows: impl Iterator<Item = u32>) -> Option<()> {
+        for row in rows {
+            #[cfg(teff_lists)]
+            {
+                let family = Family::from_number(row)?;
+                if let Some(handlers) = &self.handlers {
+                    handlers.prepare(family);
+                }
+            }
+            // Without a list there is a table of all of them.
+            #[cfg(not(teff_lists))]
+            let _ = row;
+        }
+        Some(())
+    }
+
     /// How to name things in code for this target; `entries` is the module's code map.
+    #[cfg(feature = "compile")]
     pub(crate) fn naming(&self, entries: (usize, usize)) -> Naming<'_> {
         Naming {
             class: self.class,
@@ -114,6 +136,7 @@ impl Target {
     }
 
     /// The code of a function that is not translated yet.
+    #[cfg(feature = "compile")]
     pub(crate) fn translate_ip(&self) -> *const u8 {
         self.cell(self.translate)
     }

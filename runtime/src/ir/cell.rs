@@ -5,6 +5,10 @@
 //! immediate, the function, the branch target. The class is data of the translator, not of the build, so a host
 //! can translate for any target. Handlers ask the same `const fn`s where their fields are.
 
+use alloc::vec::Vec;
+
+use super::Op;
+
 /// How handlers, functions and branch targets are named in a cell.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CellClass {
@@ -63,6 +67,19 @@ pub(crate) struct Format {
     pub(crate) imm64: u8,
     pub(crate) func: u8,
     pub(crate) target: u8,
+}
+
+/// Appends a cell without fields, or with fields that are zero, and gives its offset. Direct cells name the handler by
+/// its address.
+pub(crate) fn push_bare(code: &mut Vec<u8>, class: CellClass, op: Op, handler: usize) -> usize {
+    let at = code.len();
+    match class {
+        CellClass::Direct64 => code.extend((handler as u64).to_le_bytes()),
+        CellClass::Direct32 => code.extend((handler as u32).to_le_bytes()),
+        CellClass::Compact => code.extend(op.0.to_le_bytes()),
+    }
+    code.resize(at + op.format().size(class), 0);
+    at
 }
 
 const fn align_up(offset: usize, align: usize) -> usize {

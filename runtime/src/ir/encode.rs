@@ -87,6 +87,19 @@ pub(crate) struct Naming<'a> {
     pub(crate) pins: bool,
 }
 
+impl Naming<'_> {
+    /// For compact code that runs elsewhere, or not at all: on machines with registers of 64 bits, or of 32.
+    pub(crate) fn elsewhere(wide: bool) -> Self {
+        Self {
+            class: CellClass::Compact,
+            handlers: None,
+            entries: (0, 0),
+            shared_acc: wide,
+            pins: wide,
+        }
+    }
+}
+
 const UNBOUND: u32 = u32::MAX;
 
 /// The code of one function while it is translated.

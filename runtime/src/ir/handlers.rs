@@ -39,6 +39,12 @@ impl HandlerList {
         }
     }
 
+    /// Has the handlers of a row in the list.
+    #[cfg(teff_lists)]
+    pub(crate) fn prepare(&self, row: Family) {
+        self.address(Op(BASES[row as usize]));
+    }
+
     #[cold]
     fn find(&self, op: Op) -> usize {
         let row = op.family() as usize;
@@ -58,8 +64,8 @@ impl HandlerList {
 
 /// The places of a row's addresses, in the order of its forms.
 #[cfg_attr(
-    not(any(feature = "std", teff_threaded)),
-    allow(dead_code, reason = "only the table of the loop is used then")
+    not(teff_lists),
+    allow(dead_code, reason = "only tables are used then")
 )]
 pub(crate) struct RowAddresses<'a> {
     left: &'a [AtomicUsize],
@@ -68,7 +74,7 @@ pub(crate) struct RowAddresses<'a> {
 impl RowAddresses<'_> {
     /// Writes the next address.
     #[cfg_attr(
-        not(any(feature = "std", teff_threaded)),
+        not(teff_lists),
         allow(dead_code, reason = "only the table of the loop is used then")
     )]
     #[inline(always)]

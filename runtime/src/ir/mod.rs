@@ -5,15 +5,19 @@
 
 pub(crate) mod cell;
 pub(crate) mod disasm;
+#[cfg(feature = "compile")]
 pub(crate) mod encode;
 pub(crate) mod forms;
 pub(crate) mod handlers;
 pub(crate) mod table;
+mod version;
 
 pub(crate) use cell::{CellClass, Format};
+#[cfg(feature = "compile")]
 pub(crate) use encode::{Encoder, Inst, Label};
 pub(crate) use forms::Operand;
 pub(crate) use handlers::HandlerList;
+pub(crate) use version::INSTRUCTION_SET;
 
 use forms::with_forms;
 use table::instructions;
@@ -57,10 +61,12 @@ impl FormKey {
     }
 
     /// The same with another last operand.
+    #[cfg(feature = "compile")]
     pub(crate) const fn with_last(self, operand: Operand) -> Self {
         Self(self.0 & !31 | operand as u32)
     }
 
+    #[cfg(feature = "compile")]
     fn of(form: &[Operand]) -> Self {
         form.iter()
             .fold(Self::EMPTY, |key, operand| key.with(*operand))
@@ -193,17 +199,25 @@ pub(crate) const fn form_format(fields: Format, form: &[Operand]) -> Format {
 }
 
 impl Family {
+    /// The row with this number, counted from the start of the table.
+    #[cfg(teff_lists)]
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
     /// The row's fields besides operands.
     pub(crate) const fn fields(self) -> Format {
         Self::FIELDS[self as usize]
     }
 
     /// The operation of this row in `form`, if it exists.
+    #[cfg(feature = "compile")]
     pub(crate) fn form(self, form: &[Operand]) -> Option<Op> {
         self.form_by_key(FormKey::of(form))
     }
 
     /// The same by the form's key.
+    #[cfg(feature = "compile")]
     pub(crate) fn form_by_key(self, key: FormKey) -> Option<Op> {
         let (start, end) = (BASES[self as usize], BASES[self as usize + 1]);
         let keys = &KEYS[start as usize..end as usize];
@@ -246,6 +260,7 @@ impl Op {
         &info.form[..info.operands as usize]
     }
 
+    #[cfg(feature = "compile")]
     pub(crate) fn key(self) -> FormKey {
         KEYS[self.0 as usize]
     }
@@ -255,11 +270,13 @@ impl Op {
     }
 
     /// Is it a metered form? Then the last 32-bit immediate is the charge.
+    #[cfg(feature = "compile")]
     pub(crate) fn is_metered(self) -> bool {
         self.form().last() == Some(&Operand::U)
     }
 
     /// The same with a charge, if it exists and has none.
+    #[cfg(feature = "compile")]
     pub(crate) fn metered(self) -> Option<Self> {
         self.family().form_by_key(self.key().with(Operand::U))
     }

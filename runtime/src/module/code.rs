@@ -1,54 +1,73 @@
-//! The code map: where the translated code of each function of a module is.
-//!
-//! Functions are translated when they are first called, or all at once by several threads when the module is
-//! loaded. Code lies in chunks that are only appended to and never move, because instruction pointers and
-//! branch targets point into them.
+//! Where the code of each function of a module is: translated into memory of the module's own, or placed in its
+//! bytes, if they are an image.
 
-use alloc::{boxed::Box, vec::Vec};
-use core::{
-    ops::Range,
-    sync::atomic::{AtomicPtr, Ordering},
-};
+#[cfg(feature = "compile")]
+use core::sync::atomic::{AtomicPtr, Ordering};
 
-use bumpalo::Bump;
-use wasmparser::FuncValidatorAllocations;
+use super::{ModuleInner, placed::Placed};
+use crate::Result;
 
-use super::{ModuleInner, bodies};
-use crate::{
-    Error, Result,
-    exec::Target,
-    sync::Lock,
-    sys::parallel::{self, Work},
-    translate::{self, OffsetMap},
-};
+#[cfg(feature = "compile")]
+pub(crate) use super::translated::Translated;
 
 /// Where the code of one function is found. Cells name functions by the address of their entry.
+///
+/// Builds that translate have these in memory.
+#[cfg(feature = "compile")]
 #[repr(C)]
 pub(crate) struct FuncEntry {
     /// The function's first cell, or the cell that has it translated.
-    pub(crate) code: AtomicPtr<u8>,
+    pub(super) code: AtomicPtr<u8>,
 }
 
-/// The entries of all functions that a module defines, and their code.
-pub(crate) struct CodeMap {
-    entries: Box<[FuncEntry]>,
-    code: Lock<Code>,
+/// Where the code of one function is found. Cells name functions by the address of their entry.
+///
+/// Builds that only run images read these in the image, in flash as it may be.
+#[cfg(not(feature = "compile"))]
+#[repr(C)]
+pub(crate) struct FuncEntry {
+    /// Bytes from here to the function's first cell.
+    distance: u32,
 }
 
-#[derive(Default)]
-struct Code {
-    /// Scratch of the translator, and of the validator.
-    arena: Bump,
-    allocations: FuncValidatorAllocations,
-    chunks: Vec<Chunk>,
-    /// In the order of translation.
-    placed: Vec<Placed>,
+impl FuncEntry {
+    /// An entry that leads to this code.
+    #[cfg(feature = "compile")]
+    pub(super) fn new(code: *const u8) -> Self {
+        Self {
+            code: AtomicPtr::new(code.cast_mut()),
+        }
+    }
+
+    /// The function's first cell, or the cell that has it translated.
+    ///
+    /// # Safety
+    /// The module that the entry belongs to is alive.
+    #[inline(always)]
+    pub(crate) unsafe fn code(this: *const Self) -> *const u8 {
+        #[cfg(feature = "compile")]
+        // SAFETY: the caller's promise. Acquire: who sees the address sees the code.
+        return unsafe { (*this).code.load(Ordering::Acquire) };
+        #[cfg(not(feature = "compile"))]
+        // SAFETY: the caller's promise; the loader has checked that the distance ends in the image's code.
+        return unsafe { this.cast::<u8>().wrapping_add((*this).distance as usize) };
+    }
+}
+
+/// The code of a module.
+pub(crate) enum CodeMap {
+    /// Each function is translated when it is first called, or all of them when the module is loaded.
+    #[cfg(feature = "compile")]
+    Translated(Translated),
+    /// It is in the module's bytes.
+    Placed(Placed),
 }
 
 /// What the code of a module takes, in bytes.
+#[derive(Default)]
 pub(super) struct Usage {
-    /// The functions that are translated, in the order of translation.
-    pub(super) functions: Vec<u32>,
+    /// The functions whose code is there, by their indices among those that the module defines.
+    pub(super) functions: alloc::vec::Vec<u32>,
     pub(super) bytes: usize,
     pub(super) allocated: usize,
     /// The list of where code lies.
@@ -56,192 +75,54 @@ pub(super) struct Usage {
     pub(super) scratch: usize,
 }
 
-/// A piece of memory that holds code. Its capacity never changes.
-struct Chunk {
-    words: Vec<u64>,
-    used: usize,
-}
-
-/// Where a function's cells are.
-#[derive(Copy, Clone)]
-struct Placed {
-    start: usize,
-    bytes: u32,
-    index: u32,
-}
-
-/// Scratch that is kept for the next function. A large one can need much more.
-const KEPT_SCRATCH: usize = 128 << 10;
-
-/// Bytes of the first chunk; each further one is twice as large, up to the maximum.
-const FIRST_CHUNK: usize = 2 << 10;
-const MAX_CHUNK: usize = 256 << 10;
-
-impl CodeMap {
-    /// The code map of a module with `count` functions of its own, none of them translated.
-    pub(crate) fn new(target: &Target, count: u32) -> Self {
-        let stub = target.translate_ip().cast_mut();
-        let entries = (0..count).map(|_| FuncEntry {
-            code: AtomicPtr::new(stub),
-        });
-        Self {
-            entries: entries.collect(),
-            code: Lock::default(),
+impl ModuleInner {
+    /// The first of the entries of all functions that the module defines.
+    pub(crate) fn entries(&self) -> *const FuncEntry {
+        match &self.code {
+            #[cfg(feature = "compile")]
+            CodeMap::Translated(code) => code.entries(),
+            CodeMap::Placed(code) => code.entries(&self.bytes),
         }
     }
 
     /// The entry of a function by its index among those that the module defines.
     pub(crate) fn entry(&self, index: u32) -> *const FuncEntry {
-        &raw const self.entries[index as usize]
+        debug_assert!(index < self.num_funcs() - self.num_imported_funcs());
+        self.entries().wrapping_add(index as usize)
     }
 
-    /// The first of all entries.
-    pub(crate) fn entries(&self) -> *const FuncEntry {
-        self.entries.as_ptr()
+    /// Translates the function of this entry, unless that was done, and gives its first cell.
+    pub(crate) fn translate(&self, entry: *const FuncEntry) -> Result<*const u8> {
+        match &self.code {
+            #[cfg(feature = "compile")]
+            CodeMap::Translated(code) => code.translate(self, code.index_of(entry)),
+            // SAFETY: entries are in the module's own memory or bytes.
+            CodeMap::Placed(_) => Ok(unsafe { FuncEntry::code(entry) }),
+        }
     }
 
-    /// The index of a function, among those that the module defines, by the address of its entry.
-    pub(crate) fn index_of(&self, entry: *const FuncEntry) -> u32 {
-        let offset = entry.addr().wrapping_sub(self.entries().addr());
-        (offset / size_of::<FuncEntry>()) as u32
+    /// The function, among those that the module defines, whose code `ip` points into, and the offset of `ip` in
+    /// that code.
+    pub(crate) fn function_at(&self, ip: *const u8) -> Option<(u32, u32)> {
+        match &self.code {
+            #[cfg(feature = "compile")]
+            CodeMap::Translated(code) => code.find(ip),
+            CodeMap::Placed(code) => code.find(&self.bytes, ip),
+        }
     }
 
-    /// Translates function `index`, unless another thread was faster, and gives its first cell.
-    ///
-    /// A body that was not validated with the module is validated first.
-    pub(crate) fn translate(&self, module: &ModuleInner, index: u32) -> Result<*const u8> {
-        self.code.with(|code| code.add(self, module, index))
-    }
-
-    /// Translates all functions of a valid module, which nobody else uses yet. The error is that of the first
-    /// function that has one.
-    pub(crate) fn translate_all(&self, module: &ModuleInner) -> Result<()> {
-        let batches = bodies::batches(&module.bodies);
-        let threads = bodies::threads(module.engine().config(), batches.len());
-        let work = TranslateAll { map: self, module };
-        let (_, codes) = parallel::run(&work, &batches, threads, || Ok::<_, Error>(()))?;
-        self.code.with(|code| {
-            for part in codes {
-                code.chunks.extend(part.chunks);
-                code.placed.extend(part.placed);
-            }
-        });
-        Ok(())
-    }
-
-    /// Where in the code of function `index` its operators are. Nothing is kept for that: the function is
-    /// translated once more.
-    pub(crate) fn offsets(&self, module: &ModuleInner, index: u32) -> OffsetMap {
-        let arena = Bump::new();
-        let entries = (self.entries().expose_provenance(), size_of::<FuncEntry>());
-        let naming = module.engine().target().naming(entries);
-        let function = translate::translate(module, index, naming, &arena, true);
-        function
-            .ok()
-            .and_then(|function| function.map)
-            .unwrap_or_default()
+    /// Where in the code of a function its operators are; an image does not say.
+    #[cfg(not(feature = "compile"))]
+    pub(crate) fn offsets(&self, _index: u32) -> alloc::vec::Vec<(u32, u32)> {
+        alloc::vec::Vec::new()
     }
 
     /// What the code takes.
-    pub(super) fn usage(&self) -> Usage {
-        self.code.with(|code| Usage {
-            functions: code.placed.iter().map(|placed| placed.index).collect(),
-            bytes: code.placed.iter().map(|placed| placed.bytes as usize).sum(),
-            allocated: code
-                .chunks
-                .iter()
-                .map(|chunk| chunk.words.capacity() * 8)
-                .sum(),
-            placed: code.placed.capacity() * size_of::<Placed>(),
-            scratch: code.arena.allocated_bytes(),
-        })
-    }
-
-    /// The function whose code `ip` points into, and the offset of `ip` in it.
-    pub(crate) fn find(&self, ip: *const u8) -> Option<(u32, u32)> {
-        self.code.with(|code| {
-            code.placed.iter().find_map(|placed| {
-                let offset = (ip as usize).wrapping_sub(placed.start);
-                (offset < placed.bytes as usize).then_some((placed.index, offset as u32))
-            })
-        })
-    }
-}
-
-impl Code {
-    /// Translates function `index`, unless it is there, and publishes its first cell.
-    fn add(&mut self, map: &CodeMap, module: &ModuleInner, index: u32) -> Result<*const u8> {
-        let target = module.engine().target();
-        let entry = &map.entries[index as usize];
-        let present = entry.code.load(Ordering::Acquire).cast_const();
-        if present != target.translate_ip() {
-            return Ok(present);
+    pub(super) fn code_usage(&self) -> Usage {
+        match &self.code {
+            #[cfg(feature = "compile")]
+            CodeMap::Translated(code) => code.usage(),
+            CodeMap::Placed(code) => code.usage(),
         }
-        module.ensure_valid(index, &mut self.allocations)?;
-        if self.arena.allocated_bytes() > KEPT_SCRATCH {
-            self.arena = Bump::new();
-        }
-        self.arena.reset();
-        let entries = (map.entries().expose_provenance(), size_of::<FuncEntry>());
-        let function =
-            translate::translate(module, index, target.naming(entries), &self.arena, false)?;
-        let bytes = function.len();
-        let base = place(&mut self.chunks, bytes.div_ceil(8));
-        let finished = function.finish(base.expose_provenance());
-        // SAFETY: `place` gives room for the bytes, which nothing points to yet.
-        unsafe { base.copy_from(finished.as_ptr(), bytes) };
-        let first = base.wrapping_add(target.class().prelude());
-        self.placed.push(Placed {
-            start: base as usize,
-            bytes: bytes as u32,
-            index,
-        });
-        // Release: who sees the address sees the code.
-        entry.code.store(first, Ordering::Release);
-        Ok(first.cast_const())
     }
-}
-
-/// Translates all functions. Each thread has chunks of its own.
-struct TranslateAll<'a> {
-    map: &'a CodeMap,
-    module: &'a ModuleInner,
-}
-
-impl Work for TranslateAll<'_> {
-    type State = Code;
-    type Error = Error;
-
-    fn begin(&self) -> Code {
-        Code::default()
-    }
-
-    fn batch(&self, code: &mut Code, functions: Range<u32>) -> Result<()> {
-        for index in functions.clone() {
-            code.add(self.map, self.module, index)?;
-        }
-        self.module.release_bodies(functions);
-        Ok(())
-    }
-}
-
-/// Room for `words` more words of code.
-fn place(chunks: &mut Vec<Chunk>, words: usize) -> *mut u8 {
-    let full = chunks
-        .last()
-        .is_none_or(|chunk| chunk.words.capacity() - chunk.used < words);
-    if full {
-        let last = chunks
-            .last()
-            .map_or(FIRST_CHUNK / 2, |chunk| chunk.words.capacity() * 8);
-        let size = (last * 2).min(MAX_CHUNK).max(words * 8);
-        chunks.push(Chunk {
-            words: Vec::with_capacity(size / 8),
-            used: 0,
-        });
-    }
-    let chunk = chunks.last_mut().expect("there is one now");
-    let at = chunk.words.as_mut_ptr().wrapping_add(chunk.used).cast();
-    chunk.used += words;
-    at
 }

@@ -14,6 +14,7 @@ pub(crate) trait Environment {
     fn func_ref(&self, index: u32) -> u64;
 }
 
+#[cfg(feature = "compile")]
 pub(super) use op::{END, I32_CONST};
 
 /// Opcodes that may appear in constant expressions (spec §5.4).

@@ -1,6 +1,6 @@
 //! Bytes to [`ModuleInner`]: reads all sections, validates them, and keeps little.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use wasmparser::{ExternalKind, Parser, Payload, SectionLimited, TypeRef, Validator, WasmFeatures};
@@ -8,7 +8,10 @@ use wasmparser::{ExternalKind, Parser, Payload, SectionLimited, TypeRef, Validat
 use super::{
     ByteRange, Bytes, CodeMap, ExternIndex, ExternKind, Import, ModuleExport, ModuleInner,
     bodies::{Bodies, Checker},
-    segments::{PassiveItems, PassiveSegments, SegmentSection, is_plain_data},
+    code::Translated,
+    parts::Parts,
+    plain::is_plain_data,
+    segments::SegmentSection,
 };
 use crate::{
     CompilationMode, Config, Engine, Error, FuncType, GlobalType, HeapType, MemoryType, Mutability,
@@ -35,10 +38,11 @@ pub(super) fn module(engine: &Engine, bytes: Bytes) -> Result<ModuleInner> {
     let config = engine.config();
     let lazy = config.compilation_mode == CompilationMode::Lazy;
     let (parts, checker) = decode(config, &bytes, !lazy, &|range| bytes.release(range))?;
-    let unchecked = if lazy { checker } else { None };
-    let module = parts.finish(engine, bytes, unchecked);
+    let code = Translated::new(engine.target(), parts.bodies.len() as u32);
+    let mut module = parts.finish(engine, bytes, CodeMap::Translated(code));
+    module.unchecked = checker.filter(|_| lazy);
     if config.compilation_mode == CompilationMode::Eager {
-        module.code.translate_all(&module)?;
+        module.translate_all()?;
     }
     Ok(module)
 }
@@ -78,10 +82,7 @@ fn decode(
         let mut sections = Sections {
             bytes,
             validator: Validator::new_with_features(FEATURES),
-            parts: Parts {
-                base: bytes.as_ptr().addr(),
-                ..Parts::default()
-            },
+            parts: Parts::default(),
         };
         let checker = sections.up_to_code(&mut payloads)?;
         let ranges = core::mem::take(&mut sections.parts.bodies);
@@ -162,39 +163,13 @@ impl Sections<'_> {
             return Ok(());
         }
         self.validator.payload(section)?;
-        self.parts.section(section)
+        self.parts.section(section, self.bytes)
     }
-}
-
-/// The parts of a [`ModuleInner`] while they are collected.
-#[derive(Default)]
-struct Parts {
-    /// Address of the module's first byte.
-    base: usize,
-    types: Vec<FuncType>,
-    imports: Vec<Import>,
-    exports: Vec<ModuleExport>,
-    func_types: Vec<u32>,
-    tables: Vec<TableType>,
-    memories: Vec<MemoryType>,
-    globals: Vec<GlobalType>,
-    imported_funcs: u32,
-    imported_tables: u32,
-    imported_memories: u32,
-    imported_globals: u32,
-    global_inits: Vec<u32>,
-    bodies: Vec<ByteRange>,
-    start: Option<u32>,
-    elems: SegmentSection,
-    data: SegmentSection,
-    /// No data segment is passive.
-    data_is_plain: bool,
-    name_section: ByteRange,
 }
 
 impl Parts {
     /// Takes what is worth keeping of a section that the validator has accepted.
-    fn section(&mut self, section: &Payload<'_>) -> wasmparser::Result<()> {
+    fn section(&mut self, section: &Payload<'_>, bytes: &[u8]) -> wasmparser::Result<()> {
         match section {
             Payload::TypeSection(section) => {
                 self.types.reserve_exact(section.count() as usize);
@@ -202,7 +177,7 @@ impl Parts {
                     self.types.push(func_type(&ty?));
                 }
             }
-            Payload::ImportSection(section) => self.imports(section.clone())?,
+            Payload::ImportSection(section) => self.imports(section.clone(), bytes)?,
             Payload::FunctionSection(section) => {
                 self.func_types.reserve_exact(section.count() as usize);
                 for type_index in section.clone() {
@@ -229,7 +204,7 @@ impl Parts {
                     self.global_inits.push(init.original_position() as u32);
                 }
             }
-            Payload::ExportSection(section) => self.exports(section.clone())?,
+            Payload::ExportSection(section) => self.exports(section.clone(), bytes)?,
             Payload::StartSection { func, .. } => self.start = Some(*func),
             Payload::ElementSection(section) => self.elems = segments(section),
             Payload::DataSection(section) => self.data = segments(section),
@@ -245,7 +220,11 @@ impl Parts {
         Ok(())
     }
 
-    fn imports(&mut self, section: wasmparser::ImportSectionReader<'_>) -> wasmparser::Result<()> {
+    fn imports(
+        &mut self,
+        section: wasmparser::ImportSectionReader<'_>,
+        bytes: &[u8],
+    ) -> wasmparser::Result<()> {
         self.imports.reserve_exact(section.count() as usize);
         for import in section.into_imports() {
             let import = import?;
@@ -260,25 +239,29 @@ impl Parts {
                     push(&mut self.globals, global_type(&ty)),
                 ),
                 TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-                    (ExternKind::Func, push(&mut self.func_types, ty))
+                    (ExternKind::Func, self.func_types.push(ty))
                 }
                 TypeRef::Tag(_) => unreachable!("{}", DISABLED),
             };
-            let (module, name) = (self.range_of(import.module), self.range_of(import.name));
+            let (module, name) = (range_of(import.module, bytes), range_of(import.name, bytes));
             self.imports.push(Import {
                 module,
                 name,
                 item: ExternIndex { kind, index },
             });
         }
-        self.imported_funcs = self.func_types.len() as u32;
+        self.imported_funcs = self.func_types.len();
         self.imported_tables = self.tables.len() as u32;
         self.imported_memories = self.memories.len() as u32;
         self.imported_globals = self.globals.len() as u32;
         Ok(())
     }
 
-    fn exports(&mut self, section: wasmparser::ExportSectionReader<'_>) -> wasmparser::Result<()> {
+    fn exports(
+        &mut self,
+        section: wasmparser::ExportSectionReader<'_>,
+        bytes: &[u8],
+    ) -> wasmparser::Result<()> {
         self.exports.reserve_exact(section.count() as usize);
         for export in section {
             let export = export?;
@@ -289,7 +272,7 @@ impl Parts {
                 ExternalKind::Global => ExternKind::Global,
                 ExternalKind::Tag => unreachable!("{}", DISABLED),
             };
-            let name = self.range_of(export.name);
+            let name = range_of(export.name, bytes);
             self.exports.push(ModuleExport {
                 name,
                 item: ExternIndex {
@@ -300,64 +283,13 @@ impl Parts {
         }
         Ok(())
     }
+}
 
-    /// Where a part of the module is in it.
-    fn range_of(&self, part: &str) -> ByteRange {
-        ByteRange {
-            start: (part.as_ptr().addr() - self.base) as u32,
-            len: part.len() as u32,
-        }
-    }
-
-    fn finish(mut self, engine: &Engine, bytes: Bytes, unchecked: Option<Checker>) -> ModuleInner {
-        let type_numbers = engine.register(&mut self.types);
-        let passive_elems = PassiveSegments::collect(
-            self.elems
-                .elems(&bytes)
-                .map(|segment| (segment.mode, segment.items)),
-            |items| PassiveItems::new(items, &bytes),
-        );
-        let passive_data = if self.data_is_plain {
-            PassiveSegments::default()
-        } else {
-            PassiveSegments::collect(
-                self.data
-                    .data(&bytes)
-                    .map(|segment| (segment.mode, segment.bytes)),
-                |range| range,
-            )
-        };
-        let mut exports_by_name: Box<[u32]> = (0..self.exports.len() as u32).collect();
-        exports_by_name
-            .sort_unstable_by_key(|&export| self.exports[export as usize].name.of(&bytes));
-
-        ModuleInner {
-            code: CodeMap::new(engine.target(), self.bodies.len() as u32),
-            engine: engine.clone(),
-            types: self.types.into(),
-            type_numbers,
-            imports: self.imports.into(),
-            exports: self.exports.into(),
-            exports_by_name,
-            func_types: self.func_types.into(),
-            tables: self.tables.into(),
-            memories: self.memories.into(),
-            globals: self.globals.into(),
-            imported_funcs: self.imported_funcs,
-            imported_tables: self.imported_tables,
-            imported_memories: self.imported_memories,
-            imported_globals: self.imported_globals,
-            global_inits: self.global_inits.into(),
-            bodies: self.bodies.into(),
-            unchecked,
-            start: self.start,
-            elems: self.elems,
-            data: self.data,
-            passive_elems,
-            passive_data,
-            name_section: self.name_section,
-            bytes,
-        }
+/// Where a part of the bytes is in them.
+fn range_of(part: &str, bytes: &[u8]) -> ByteRange {
+    ByteRange {
+        start: (part.as_ptr().addr() - bytes.as_ptr().addr()) as u32,
+        len: part.len() as u32,
     }
 }
 

@@ -3,35 +3,46 @@
 //! What the module's bytes say well enough is not kept twice: names, function bodies, segments and constant
 //! expressions are ranges or positions in the bytes.
 
-use alloc::{boxed::Box, format, string::String, vec::Vec};
-use core::{
-    fmt,
-    ops::{Deref, Range},
-};
-
-use wasmparser::{FuncValidatorAllocations, FunctionBody};
+use alloc::{boxed::Box, string::String};
+use core::fmt;
 
 use crate::{
-    Engine, Error, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, Result,
-    TableType, error::bail, sync::Arc,
+    Engine, ExportType, ExternType, FuncType, GlobalType, ImportType, MemoryType, TableType,
+    sync::Arc,
 };
 
+#[cfg(feature = "compile")]
 mod bodies;
+mod bytes;
 mod code;
 pub(crate) mod const_expr;
 pub(crate) mod cursor;
+#[cfg(feature = "compile")]
 mod decode;
 mod names;
+#[cfg(feature = "compile")]
+mod new;
+pub(crate) mod parts;
+pub(crate) mod placed;
+#[cfg(feature = "compile")]
+mod plain;
 mod report;
 pub(crate) mod segments;
+#[cfg(feature = "compile")]
+mod translated;
+pub(crate) mod words;
 
+pub(crate) use bytes::{ByteRange, Bytes};
 pub(crate) use code::{CodeMap, FuncEntry};
+#[cfg(feature = "compile")]
 pub(crate) use decode::{FEATURES, val_type};
 
 pub use report::MemoryReport;
 
+#[cfg(feature = "compile")]
 use bodies::Checker;
 use segments::{DataSegment, ElemSegment, PassiveItems, PassiveSegments, SegmentSection};
+use words::Words;
 
 /// A decoded and validated module. Cheap to clone.
 #[derive(Clone)]
@@ -52,7 +63,7 @@ pub(crate) struct ModuleInner {
     /// Indices of `exports` in the order of their names.
     exports_by_name: Box<[u32]>,
     /// Type indices.
-    func_types: Box<[u32]>,
+    func_types: Words,
     tables: Box<[TableType]>,
     memories: Box<[MemoryType]>,
     globals: Box<[GlobalType]>,
@@ -62,9 +73,11 @@ pub(crate) struct ModuleInner {
     imported_globals: u32,
     /// Positions of the initial values of the globals that are not imported.
     global_inits: Box<[u32]>,
-    /// Bodies of the functions that are not imported.
+    /// Bodies of the functions that are not imported; none in an image.
+    #[cfg(feature = "compile")]
     bodies: Box<[ByteRange]>,
-    /// With [`CompilationMode::Lazy`]: validates bodies when they are translated.
+    /// With [`CompilationMode::Lazy`](crate::CompilationMode::Lazy): validates bodies when they are translated.
+    #[cfg(feature = "compile")]
     unchecked: Option<Checker>,
     start: Option<u32>,
     elems: SegmentSection,
@@ -73,55 +86,6 @@ pub(crate) struct ModuleInner {
     passive_data: PassiveSegments<ByteRange>,
     name_section: ByteRange,
     pub(crate) code: CodeMap,
-}
-
-/// The bytes of a module.
-pub(crate) enum Bytes {
-    Owned(Box<[u8]>),
-    Static(&'static [u8]),
-    #[cfg(all(feature = "std", unix))]
-    Mapped(crate::sys::FileMap),
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Static(bytes) => bytes,
-            #[cfg(all(feature = "std", unix))]
-            Self::Mapped(map) => map,
-        }
-    }
-}
-
-impl Bytes {
-    /// These bytes are not needed soon. Nothing is lost.
-    fn release(&self, _range: Range<usize>) {
-        #[cfg(all(feature = "std", unix))]
-        if let Self::Mapped(map) = self {
-            map.release(_range);
-        }
-    }
-}
-
-/// A part of the module's bytes.
-#[derive(Copy, Clone, Debug, Default)]
-pub(crate) struct ByteRange {
-    pub(crate) start: u32,
-    pub(crate) len: u32,
-}
-
-impl ByteRange {
-    pub(crate) fn of(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.start as usize..][..self.len as usize]
-    }
-
-    /// A name. The parser has checked that it is UTF-8.
-    fn name_in(self, bytes: &[u8]) -> &str {
-        core::str::from_utf8(self.of(bytes)).unwrap_or_default()
-    }
 }
 
 /// The kinds of things that modules import and export.
@@ -141,103 +105,19 @@ pub(crate) struct ExternIndex {
 }
 
 /// An import.
-struct Import {
-    module: ByteRange,
-    name: ByteRange,
-    item: ExternIndex,
+pub(crate) struct Import {
+    pub(crate) module: ByteRange,
+    pub(crate) name: ByteRange,
+    pub(crate) item: ExternIndex,
 }
 
 /// An export.
-struct ModuleExport {
-    name: ByteRange,
-    item: ExternIndex,
+pub(crate) struct ModuleExport {
+    pub(crate) name: ByteRange,
+    pub(crate) item: ExternIndex,
 }
 
 impl Module {
-    /// Decodes and validates a module in the binary format. The bytes are copied.
-    ///
-    /// How much of it is validated and translated now, and how much when functions are called, is up to
-    /// [`Config::compilation_mode`](crate::Config::compilation_mode).
-    ///
-    /// # Errors
-    /// If the bytes are not a valid module, or the module uses a proposal that is not supported. With
-    /// [`CompilationMode::Eager`](crate::CompilationMode::Eager) also if a function cannot be translated.
-    pub fn new(engine: &Engine, bytes: impl AsRef<[u8]>) -> Result<Self> {
-        let bytes = bytes.as_ref();
-        let mut copy = Vec::new();
-        if copy.try_reserve_exact(bytes.len()).is_err() {
-            bail!(
-                "out of memory: cannot copy a module of {} bytes",
-                bytes.len()
-            );
-        }
-        copy.extend_from_slice(bytes);
-        Self::decode(engine, Bytes::Owned(copy.into()))
-    }
-
-    /// Decodes and validates a module that lives as long as the program, for example in flash. Nothing
-    /// is copied.
-    ///
-    /// # Errors
-    /// As [`Module::new`].
-    pub fn from_static(engine: &Engine, bytes: &'static [u8]) -> Result<Self> {
-        Self::decode(engine, Bytes::Static(bytes))
-    }
-
-    /// Decodes and validates a module in a file, which is mapped and not copied.
-    ///
-    /// # Errors
-    /// As [`Module::new`], and if the file cannot be read.
-    ///
-    /// # Safety
-    /// The file must not change as long as the module, a clone of it or an instance is in use.
-    #[cfg(all(feature = "std", unix))]
-    pub unsafe fn from_mapped_file(
-        engine: &Engine,
-        path: impl AsRef<std::path::Path>,
-    ) -> Result<Self> {
-        let path = path.as_ref();
-        let map = std::fs::File::open(path).and_then(|file| {
-            // SAFETY: the caller promises that the file does not change.
-            unsafe { crate::sys::FileMap::of(&file) }
-        });
-        let map = map.map_err(|error| {
-            crate::Error::from(error)
-                .context(format_args!("cannot map the file `{}`", path.display()))
-        })?;
-        Self::decode(engine, Bytes::Mapped(map))
-    }
-
-    /// The same for a file that is open already. It may be closed afterwards.
-    ///
-    /// # Errors
-    /// As [`Module::from_mapped_file`].
-    ///
-    /// # Safety
-    /// As [`Module::from_mapped_file`].
-    #[cfg(all(feature = "std", unix))]
-    pub unsafe fn from_mapped_open_file(engine: &Engine, file: &std::fs::File) -> Result<Self> {
-        // SAFETY: the caller promises that the file does not change.
-        let map = unsafe { crate::sys::FileMap::of(file) }
-            .map_err(|error| crate::Error::from(error).context("cannot map the open file"))?;
-        Self::decode(engine, Bytes::Mapped(map))
-    }
-
-    fn decode(engine: &Engine, bytes: Bytes) -> Result<Self> {
-        Ok(Self {
-            inner: Arc::new(decode::module(engine, bytes)?),
-        })
-    }
-
-    /// Validates a module without keeping it. All of it is validated, also with
-    /// [`CompilationMode::Lazy`](crate::CompilationMode::Lazy).
-    ///
-    /// # Errors
-    /// If the bytes are not a valid module, or the module uses a proposal that is not supported.
-    pub fn validate(engine: &Engine, bytes: &[u8]) -> Result<()> {
-        decode::validate(engine, bytes)
-    }
-
     /// The imports, in the module's order. The same name may be imported more than once.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
         let inner = &*self.inner;
@@ -263,6 +143,11 @@ impl Module {
             .map(|item| self.inner.extern_type(item))
     }
 
+    /// Does instantiation run a start function of the module's?
+    pub fn has_start_function(&self) -> bool {
+        self.inner.start.is_some()
+    }
+
     /// The module's name, from its name section.
     pub fn name(&self) -> Option<&str> {
         self.inner.name()
@@ -271,6 +156,12 @@ impl Module {
     /// The engine it belongs to.
     pub fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    pub(crate) fn from_inner(inner: ModuleInner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     pub(crate) fn inner(&self) -> &ModuleInner {
@@ -313,6 +204,12 @@ impl ModuleInner {
         self.type_numbers[type_index as usize]
     }
 
+    /// Do its types have the numbers that they have in other engines too? Code that checks types has these numbers.
+    pub(crate) fn has_natural_numbers(&self) -> bool {
+        let mut numbers = self.types.iter().zip(&self.type_numbers);
+        numbers.all(|(ty, number)| ty.natural_number() == *number)
+    }
+
     pub(crate) fn num_imported_funcs(&self) -> u32 {
         self.imported_funcs
     }
@@ -322,11 +219,11 @@ impl ModuleInner {
     }
 
     pub(crate) fn num_funcs(&self) -> u32 {
-        self.func_types.len() as u32
+        self.func_types.len()
     }
 
     pub(crate) fn func_type_index(&self, func_index: u32) -> u32 {
-        self.func_types[func_index as usize]
+        self.func_types.get(&self.bytes, func_index)
     }
 
     pub(crate) fn func_type(&self, func_index: u32) -> &FuncType {
@@ -359,36 +256,6 @@ impl ModuleInner {
     pub(crate) fn defined_globals(&self) -> impl ExactSizeIterator<Item = (&GlobalType, u32)> {
         let types = &self.globals[self.imported_globals as usize..];
         types.iter().zip(self.global_inits.iter().copied())
-    }
-
-    /// The body of a function that the module defines, counted without imports.
-    pub(crate) fn func_body(&self, defined_index: u32) -> FunctionBody<'_> {
-        bodies::body(&self.bytes, self.bodies[defined_index as usize])
-    }
-
-    /// These bodies are not needed soon.
-    fn release_bodies(&self, defined: Range<u32>) {
-        self.bytes.release(bodies::span(&self.bodies, defined));
-    }
-
-    /// Validates the body of a function that the module defines, unless that was done with the whole module.
-    pub(crate) fn ensure_valid(
-        &self,
-        defined_index: u32,
-        allocations: &mut FuncValidatorAllocations,
-    ) -> Result<()> {
-        let Some(checker) = &self.unchecked else {
-            return Ok(());
-        };
-        let func_index = self.imported_funcs + defined_index;
-        let body = self.func_body(defined_index);
-        checker
-            .check(func_index, &body, allocations)
-            .map_err(|error| {
-                let name = self.func_name(func_index);
-                let name = name.map(|name| format!(" `{name}`")).unwrap_or_default();
-                Error::from(error).context(format_args!("function {func_index}{name} is invalid"))
-            })
     }
 
     pub(crate) fn start(&self) -> Option<u32> {

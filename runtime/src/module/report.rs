@@ -2,7 +2,9 @@
 
 use core::mem::size_of_val;
 
-use super::{FuncEntry, Module, ModuleInner};
+#[cfg(feature = "compile")]
+use super::FuncEntry;
+use super::{Module, ModuleInner};
 
 /// What a module takes in memory, in bytes: see [`Module::memory_report`].
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -45,15 +47,14 @@ impl Module {
 
 impl ModuleInner {
     fn memory_report(&self) -> MemoryReport {
-        let code = self.code.usage();
-        let defined = self.bodies.len();
+        let code = self.code_usage();
+        let defined = (self.num_funcs() - self.num_imported_funcs()) as usize;
         // Of each function: its type, where its body is, where its code is found, and where it lies.
-        let function_tables = defined * (size_of::<u32>() + size_of::<FuncEntry>())
-            + size_of_val(&*self.bodies)
-            + code.placed;
+        let type_index = self.func_types.bytes_each();
+        let function_tables = defined * (type_index + self.entry_bytes()) + code.placed;
         let tables = size_of::<Self>()
             + function_tables
-            + self.imported_funcs as usize * size_of::<u32>()
+            + self.imported_funcs as usize * type_index
             + size_of_val(&*self.types)
             + size_of_val(&*self.type_numbers)
             + size_of_val(&*self.imports)
@@ -65,7 +66,7 @@ impl ModuleInner {
             + size_of_val(&*self.global_inits)
             + self.passive_elems.bytes()
             + self.passive_data.bytes();
-        let body = |index: u32| self.bodies[index as usize].len as usize;
+        let body = |index: u32| self.body_len(index);
         MemoryReport {
             binary: self.bytes.len(),
             tables,
@@ -78,5 +79,29 @@ impl ModuleInner {
             code_allocated: code.allocated,
             scratch: code.scratch,
         }
+    }
+
+    /// Bytes of the body of a function in the binary format; an image has none.
+    fn body_len(&self, _defined: u32) -> usize {
+        #[cfg(feature = "compile")]
+        return self
+            .bodies
+            .get(_defined as usize)
+            .map_or(0, |body| body.len as usize);
+        #[cfg(not(feature = "compile"))]
+        0
+    }
+
+    /// Bytes of memory for each function: where its body is, and where its code is found.
+    fn entry_bytes(&self) -> usize {
+        #[cfg(feature = "compile")]
+        return size_of::<FuncEntry>()
+            + if self.bodies.is_empty() {
+                0
+            } else {
+                size_of::<super::ByteRange>()
+            };
+        #[cfg(not(feature = "compile"))]
+        0
     }
 }

@@ -5,9 +5,7 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use wasmparser::{BinaryReader, DataSectionReader, WasmFeatures};
-
-use super::{ByteRange, FEATURES, const_expr, const_expr::Environment, cursor::Cursor};
+use super::{ByteRange, const_expr, const_expr::Environment, cursor::Cursor};
 
 /// How a segment is used.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
@@ -89,6 +87,37 @@ impl SegmentSection {
         Self { position, count }
     }
 
+    /// Where its first segment is.
+    pub(crate) fn position(self) -> u32 {
+        self.position
+    }
+
+    /// All of a data section's segments.
+    #[cfg(feature = "compile")]
+    pub(crate) fn data_range(self, bytes: &[u8]) -> ByteRange {
+        let last = self.data(bytes).last();
+        self.up_to(last.map(|segment| segment.bytes.start + segment.bytes.len))
+    }
+
+    /// All of an element section's segments.
+    #[cfg(feature = "compile")]
+    pub(crate) fn elems_range(self, bytes: &[u8]) -> ByteRange {
+        let last = self.elems(bytes).last();
+        self.up_to(last.map(|segment| {
+            let mut cursor = Cursor::new(bytes, segment.items.position as usize);
+            segment.items.skip_some(&mut cursor, segment.items.count);
+            cursor.position() as u32
+        }))
+    }
+
+    #[cfg(feature = "compile")]
+    fn up_to(self, end: Option<u32>) -> ByteRange {
+        ByteRange {
+            start: self.position,
+            len: end.unwrap_or(self.position) - self.position,
+        }
+    }
+
     /// The segments of a data section.
     pub(crate) fn data(self, bytes: &[u8]) -> impl Iterator<Item = DataSegment> {
         let mut cursor = Cursor::new(bytes, self.position as usize);
@@ -134,38 +163,6 @@ impl SegmentSection {
             ElemSegment { mode, items }
         })
     }
-}
-
-/// The validator refuses more.
-const MOST_DATA_SEGMENTS: u32 = 100_000;
-
-/// Is this data section as most compilers write it: segments for memory 0 at constant offsets, and nothing
-/// else? If there is a memory 0 then, the section is valid, and none of its segments is passive.
-///
-/// Such sections have up to 100,000 small segments. To look for these few bytes takes a tenth of the time that
-/// the validator needs for expressions of any kind.
-pub(super) fn is_plain_data(section: &DataSectionReader<'_>, bytes: &[u8]) -> bool {
-    // With 64-bit memories, the offset may have to be an `i64.const`.
-    const { assert!(!FEATURES.contains(WasmFeatures::MEMORY64)) };
-    if section.count() > MOST_DATA_SEGMENTS {
-        return false;
-    }
-    let start = section.original_position();
-    let Some(segments) = bytes.get(start as usize..section.range().end as usize) else {
-        return false;
-    };
-    let mut reader = BinaryReader::new_features(segments, start, FEATURES);
-    let mut segment = || -> wasmparser::Result<bool> {
-        if reader.read_u8()? != 0 || reader.read_u8()? != const_expr::I32_CONST {
-            return Ok(false);
-        }
-        reader.read_var_i32()?;
-        let ends = reader.read_u8()? == const_expr::END;
-        let len = reader.read_var_u32()?;
-        reader.read_bytes(len as usize)?;
-        Ok(ends)
-    };
-    (0..section.count()).all(|_| matches!(segment(), Ok(true))) && reader.eof()
 }
 
 fn active(cursor: &mut Cursor<'_>, explicit_index: bool) -> Mode {

@@ -135,7 +135,7 @@ fn allocate(
     let imported = inner.num_imported_funcs();
     for index in imported..inner.num_funcs() {
         funcs.push(FuncObj {
-            entry: inner.code.entry(index - imported),
+            entry: inner.entry(index - imported),
             instance: instance.as_ptr(),
             sig: inner.sig(inner.func_type_index(index)),
             index,

@@ -10,6 +10,7 @@ mod pages;
 
 #[cfg(all(feature = "std", unix))]
 mod file;
+#[cfg(feature = "compile")]
 pub(crate) mod parallel;
 
 #[cfg(all(feature = "std", unix))]

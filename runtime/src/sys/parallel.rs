@@ -2,7 +2,25 @@
 
 use core::ops::Range;
 
-use crate::sync::{SendIfThreads, SyncIfThreads};
+/// `Sync` where there are threads, and nothing where there are none.
+#[cfg(feature = "std")]
+pub(crate) trait SyncIfThreads: Sync {}
+#[cfg(feature = "std")]
+impl<T: Sync + ?Sized> SyncIfThreads for T {}
+#[cfg(not(feature = "std"))]
+pub(crate) trait SyncIfThreads {}
+#[cfg(not(feature = "std"))]
+impl<T: ?Sized> SyncIfThreads for T {}
+
+/// `Send` where there are threads, and nothing where there are none.
+#[cfg(feature = "std")]
+pub(crate) trait SendIfThreads: Send {}
+#[cfg(feature = "std")]
+impl<T: Send> SendIfThreads for T {}
+#[cfg(not(feature = "std"))]
+pub(crate) trait SendIfThreads {}
+#[cfg(not(feature = "std"))]
+impl<T> SendIfThreads for T {}
 
 /// What several threads do for consecutive numbers. Each thread has a state of its own.
 pub(crate) trait Work: SyncIfThreads {

@@ -41,6 +41,9 @@ pub(crate) struct Run {
     /// Meter the code, with fuel and epochs enough
     #[arg(long)]
     metered: bool,
+    /// Make an image of each module, and run that: code in the compact form
+    #[arg(long)]
+    images: bool,
     /// Only files whose folder and name contain this
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -89,6 +92,7 @@ impl Run {
             BackendArg::All => Config::BACKENDS,
         };
         let forms: &[_] = match self.form {
+            _ if self.images => &[CodeForm::Compact],
             FormArg::Direct => &[CodeForm::Direct],
             FormArg::Compact => &[CodeForm::Compact],
             FormArg::All => &[CodeForm::Direct, CodeForm::Compact],
@@ -100,6 +104,7 @@ impl Run {
             }
             all.extend(forms.iter().map(|&form| Options {
                 metered: self.metered,
+                images: self.images,
                 strict_messages: self.strict_messages,
                 time_limit: Duration::from_secs(self.time_limit),
                 ..Options::new(backend, form)
@@ -134,7 +139,8 @@ impl Run {
     fn text(&self, suite: &str, run: &RunResult) -> String {
         let (backend, form) = (&run.backend, &run.form);
         let metered = if self.metered { ", metered" } else { "" };
-        let mut text = format!("{suite}: {backend} backend, {form} form{metered}\n\n");
+        let images = if self.images { ", images" } else { "" };
+        let mut text = format!("{suite}: {backend} backend, {form} form{metered}{images}\n\n");
         if self.verbose > 0 {
             for file in &run.files {
                 self.describe(file, &mut text);
