@@ -60,6 +60,7 @@ mod error;
 mod exec;
 mod func;
 mod global;
+mod identity;
 mod instance;
 mod ir;
 mod limits;
@@ -86,6 +87,7 @@ pub use crate::{
     error::{Error, Result},
     func::{Caller, Func},
     global::Global,
+    identity::ObjectId,
     instance::{Export, Extern, Instance},
     limits::{StoreLimits, StoreLimitsBuilder},
     linker::Linker,

@@ -301,7 +301,10 @@ impl<'a> Run<'a> {
     /// The error with the functions that are active.
     unsafe fn with_backtrace(&self, error: Error, saved: Saved) -> Error {
         // SAFETY: see above.
-        let trace = unsafe { backtrace::capture(&*self.ctx, self.target, saved.ip, saved.sp) };
+        let trace = unsafe {
+            let store = (*self.store.as_ptr()).id;
+            backtrace::capture(store, &*self.ctx, self.target, saved.ip, saved.sp)
+        };
         error.with_backtrace(trace)
     }
 

@@ -238,6 +238,11 @@ impl Module {
         decode::validate(engine, bytes)
     }
 
+    /// The module in the binary format, as it was loaded.
+    pub fn binary(&self) -> &[u8] {
+        &self.inner.bytes
+    }
+
     /// The imports, in the module's order. The same name may be imported more than once.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
         let inner = &*self.inner;
