@@ -69,6 +69,7 @@ mod listing;
 mod memory;
 mod module;
 mod resumable;
+mod step;
 mod store;
 mod sync;
 mod sys;
@@ -94,7 +95,8 @@ pub use crate::{
     listing::disassemble,
     memory::{Memory, MemoryAccessError},
     module::{MemoryReport, Module},
-    resumable::{ResumableCall, SuspendedCall, TypedResumableCall, TypedSuspendedCall},
+    resumable::{Pending, ResumableCall, SuspendedCall, TypedResumableCall, TypedSuspendedCall},
+    step::{Execution, Step},
     store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut},
     table::Table,
     trap::{FrameInfo, Trap, WasmBacktrace},

@@ -18,7 +18,7 @@ use crate::{
 /// Why handlers returned to the run loop. 0 means that they did not: the loop backend goes on.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub(super) enum Exit {
+pub(crate) enum Exit {
     /// The outermost function returned.
     Done = 1,
     /// A trap; its code is in the accumulator.
