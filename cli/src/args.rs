@@ -146,6 +146,9 @@ pub(crate) struct Run {
     /// End the program after this time: 500ms, 2s, 1.5m; plain numbers are seconds
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timeout: Option<Duration>,
+    /// Allow memories in pages of one byte (the proposal custom-page-sizes)
+    #[arg(long)]
+    pub(crate) custom_page_sizes: bool,
     /// How instructions are dispatched; the default is the fastest of this build
     #[arg(long, value_enum)]
     pub(crate) backend: Option<BackendArg>,
@@ -332,6 +335,7 @@ impl Run {
         }
         config.consume_fuel(self.fuel.is_some());
         config.epoch_interruption(self.timeout.is_some());
+        config.wasm_custom_page_sizes(self.custom_page_sizes);
         #[cfg(feature = "census")]
         if self.census.is_some() {
             // Nothing else is counted.

@@ -47,6 +47,7 @@ pub struct Config {
     pub(crate) compilation_mode: CompilationMode,
     pub(crate) compilation_threads: usize,
     pub(crate) consume_fuel: bool,
+    pub(crate) custom_page_sizes: bool,
     pub(crate) fusion: bool,
     pub(crate) epoch_interruption: bool,
     pub(crate) epoch_source: Option<&'static AtomicUsize>,
@@ -73,6 +74,7 @@ impl Config {
             compilation_mode: CompilationMode::LazyTranslation,
             compilation_threads: usize::MAX,
             consume_fuel: false,
+            custom_page_sizes: false,
             fusion: true,
             epoch_interruption: false,
             epoch_source: None,
@@ -143,6 +145,13 @@ impl Config {
     /// all that may come before the next such place, and a trap keeps what was charged ahead.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
+        self
+    }
+
+    /// The proposal custom-page-sizes: memories in pages of one byte, for modules that need less than 64 KiB. Off by
+    /// default. Where there is no operating system such a memory takes no more than its size, rounded up to eight bytes.
+    pub fn wasm_custom_page_sizes(&mut self, enable: bool) -> &mut Self {
+        self.custom_page_sizes = enable;
         self
     }
 
