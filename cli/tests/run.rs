@@ -507,7 +507,12 @@ fn clocks_and_randomness_can_be_withheld() {
     let clock = file(&dir, "clock.wat", clock);
     let random = guest("random_get", "i32 i32", &zero.repeat(2));
     let random = file(&dir, "random.wat", random);
-    for (option, wat) in [("--no-clocks", &clock), ("--no-random", &random)] {
+    for (option, wat) in [
+        ("--no-clocks", &clock),
+        ("--no-random", &random),
+        ("--deterministic", &clock),
+        ("--deterministic", &random),
+    ] {
         run(teff().arg("run").arg(wat)).succeeds_with("");
         let refused = run(teff().args(["run", option]).arg(wat));
         assert_eq!(refused.status, Some(76), "{refused:?}");
