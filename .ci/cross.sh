@@ -24,6 +24,11 @@ check() {
     if [ -d ../shared/suites/wasi-testsuite ]; then
         "$qemu" "$programs/teff-spec-tests" wasi --suite ../shared/suites/wasi-testsuite --teff "$qemu $programs/teff"
     fi
+    # What a deterministic engine computes is the same everywhere.
+    for backend in threaded loop; do
+        "$qemu" "$programs/teff" run --deterministic --backend $backend --invoke hash \
+            runtime/tests/deterministic/program.wat | diff - runtime/tests/deterministic/hash.txt
+    done
     suite=$SECONDS
     # The test runs on this machine; what it starts and compares is the emulated teff.
     TEFF_GUESTS_TEFF="$qemu $programs/teff" cargo test --quiet --release -p teff-cli --test guests

@@ -5,6 +5,7 @@ set -euo pipefail
 wanted=(
     rustc-web cargo-web rust-web-src
     qemu-user-static
+    valgrind
     gcc-aarch64-linux-gnu libc6-dev-arm64-cross
     gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
     gcc-riscv64-linux-gnu libc6-dev-riscv64-cross

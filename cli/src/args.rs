@@ -159,6 +159,12 @@ pub(crate) struct Run {
     /// End the program after this time: 500ms, 2s, 1.5m; plain numbers are seconds
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) timeout: Option<Duration>,
+    /// Give the same results on every machine, to the bit: one NaN, and no clocks and no randomness for the program
+    #[arg(long)]
+    pub(crate) deterministic: bool,
+    /// Allow memories in pages of one byte (the proposal custom-page-sizes)
+    #[arg(long)]
+    pub(crate) custom_page_sizes: bool,
     /// How instructions are dispatched; the default is the fastest of this build
     #[arg(long, value_enum)]
     pub(crate) backend: Option<BackendArg>,
@@ -366,6 +372,11 @@ impl Run {
             .collect()
     }
 
+    /// Does the program have clocks?
+    pub(crate) fn has_clocks(&self) -> bool {
+        !self.no_clocks && !self.deterministic
+    }
+
     /// The engine's configuration.
     pub(crate) fn config(&self) -> Result<Config> {
         let mut config = Config::new();
@@ -393,6 +404,8 @@ impl Run {
         }
         config.consume_fuel(self.fuel.is_some());
         config.epoch_interruption(self.timeout.is_some());
+        config.deterministic(self.deterministic);
+        config.wasm_custom_page_sizes(self.custom_page_sizes);
         #[cfg(feature = "census")]
         if self.census.is_some() {
             // Nothing else is counted.

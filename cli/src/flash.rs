@@ -25,7 +25,7 @@ pub(crate) fn grant(builder: &mut WasiCtxBuilder, args: &Run) -> Result<()> {
     }
     for tmpfs in &args.tmpfs {
         let mut tree = MemoryDir::builder().limit(tmpfs.size as u64);
-        if !args.no_clocks {
+        if args.has_clocks() {
             // A file's times would tell the time.
             tree = tree.clock(now);
         }

@@ -20,8 +20,8 @@ pub(crate) fn wasi(args: &Run) -> Result<WasiCtx> {
     builder
         .args(&args.argv())
         .envs(&args.env)
-        .allow_clocks(!args.no_clocks)
-        .allow_random(!args.no_random)
+        .allow_clocks(args.has_clocks())
+        .allow_random(!args.no_random && !args.deterministic)
         .monotonic_raw(args.monotonic_raw)
         .limits(limits(args));
     for (key, value) in &args.device {
@@ -191,8 +191,8 @@ fn grant_for(denial: Denial) -> &'static str {
     match denial {
         Denial::Path => "; --dir HOST::GUEST grants another directory",
         Denial::Permissions => "; --dir in place of --dir-ro grants it",
-        Denial::Clocks => "; without --no-clocks it has them",
-        Denial::Random => "; without --no-random it has it",
+        Denial::Clocks => "; without --no-clocks and --deterministic it has them",
+        Denial::Random => "; without --no-random and --deterministic it has it",
         Denial::OpenFds => "; --max-fds sets it",
         Denial::BytesWritten => "; --max-written sets it",
         Denial::DirEntries => "; --max-entries sets it",

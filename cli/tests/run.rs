@@ -396,3 +396,19 @@ fn a_closed_output_ends_quietly() {
     assert_eq!(output.status.signal(), Some(libc::SIGPIPE), "{output:?}");
     assert_eq!(output.stderr, b"");
 }
+
+#[test]
+fn pages_of_one_byte_must_be_allowed() {
+    let dir = scratch("custom_page_sizes");
+    let text = r#"(module (memory 3 (pagesize 1))
+        (func (export "size") (result i32) (memory.grow (i32.const 4)) (drop) (memory.size)))"#;
+    let wat = file(&dir, "small.wat", text);
+    let run = |options: &[&str]| {
+        run(teff()
+            .args(["run", "--invoke", "size"])
+            .args(options)
+            .arg(&wat))
+    };
+    run(&["--custom-page-sizes"]).succeeds_with("7\n");
+    run(&[]).is_refused_with(&["small.wat", "custom"]);
+}

@@ -50,6 +50,8 @@ pub struct Config {
     pub(crate) compilation_mode: CompilationMode,
     pub(crate) compilation_threads: usize,
     pub(crate) consume_fuel: bool,
+    pub(crate) custom_page_sizes: bool,
+    pub(crate) deterministic: bool,
     pub(crate) fusion: bool,
     pub(crate) epoch_interruption: bool,
     pub(crate) epoch_source: Option<&'static AtomicUsize>,
@@ -83,6 +85,8 @@ impl Config {
             compilation_mode: CompilationMode::LazyTranslation,
             compilation_threads: usize::MAX,
             consume_fuel: false,
+            custom_page_sizes: false,
+            deterministic: false,
             fusion: true,
             epoch_interruption: false,
             epoch_source: None,
@@ -158,6 +162,30 @@ impl Config {
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
         self
+    }
+
+    /// The proposal custom-page-sizes: memories in pages of one byte, for modules that need less than 64 KiB. Off by
+    /// default. Where there is no operating system such a memory takes no more than its size, rounded up to eight bytes.
+    pub fn wasm_custom_page_sizes(&mut self, enable: bool) -> &mut Self {
+        self.custom_page_sizes = enable;
+        self
+    }
+
+    /// Results that are the same to the bit on every machine. Off by default.
+    ///
+    /// What WebAssembly leaves open is the sign and payload of a NaN that an operation makes. With this on it is the
+    /// positive canonical NaN, which costs one more instruction after each such operation. What remains is what a
+    /// program is given: by host functions, whose results are the embedder's affair, and by the machine's memory and the
+    /// limits of stacks, which a program can run into. Set limits that every machine can keep, and let no call depend on
+    /// the time: fuel is deterministic, epochs are not.
+    pub fn deterministic(&mut self, enable: bool) -> &mut Self {
+        self.deterministic = enable;
+        self
+    }
+
+    /// Is the engine deterministic ([`Config::deterministic`])? Host functions that know of time or chance ask for it.
+    pub fn is_deterministic(&self) -> bool {
+        self.deterministic
     }
 
     /// With `false`, the translator writes one plain instruction for each that Wasm has: no instruction does the work

@@ -202,11 +202,17 @@ impl Instance {
         self.get_export(store, name)?.into_global()
     }
 
+    /// The object, which is one of this store.
+    #[track_caller]
+    pub(crate) fn object(&self, store: &StoreInner) -> NonNull<InstanceObj> {
+        store.check(self.store);
+        self.object
+    }
+
     #[track_caller]
     fn borrow<'a>(&self, store: &'a StoreInner) -> &'a InstanceObj {
-        store.check(self.store);
-        // SAFETY: the instance belongs to this store, where it never goes away.
-        unsafe { self.object.as_ref() }
+        // SAFETY: `object` checks that the instance belongs to this store, where it never goes away.
+        unsafe { self.object(store).as_ref() }
     }
 }
 

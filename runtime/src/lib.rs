@@ -62,6 +62,7 @@ mod error;
 mod exec;
 mod func;
 mod global;
+mod identity;
 mod image;
 mod instance;
 mod ir;
@@ -71,6 +72,7 @@ mod listing;
 mod memory;
 mod module;
 mod resumable;
+mod step;
 mod store;
 mod sync;
 mod sys;
@@ -92,6 +94,7 @@ pub use crate::{
     error::{Error, Result},
     func::{Caller, Func},
     global::Global,
+    identity::ObjectId,
     image::{ImageClass, ImageInfo, Precompiled},
     instance::{Export, Extern, Instance},
     limits::{StoreLimits, StoreLimitsBuilder},
@@ -99,7 +102,8 @@ pub use crate::{
     listing::disassemble,
     memory::{Memory, MemoryAccessError},
     module::{MemoryReport, Module},
-    resumable::{ResumableCall, SuspendedCall, TypedResumableCall, TypedSuspendedCall},
+    resumable::{Pending, ResumableCall, SuspendedCall, TypedResumableCall, TypedSuspendedCall},
+    step::{Execution, Step},
     store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut},
     table::Table,
     trap::{FrameInfo, Trap, WasmBacktrace},

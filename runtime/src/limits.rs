@@ -4,7 +4,7 @@
 /// a failed `memory.grow` or `table.grow` (-1) when it runs.
 #[derive(Clone, Debug)]
 pub struct StoreLimits {
-    pub(crate) memory_pages: u64,
+    pub(crate) memory_bytes: u64,
     pub(crate) table_elements: u64,
     pub(crate) instances: usize,
     pub(crate) tables: usize,
@@ -28,11 +28,11 @@ impl Default for StoreLimitsBuilder {
 }
 
 impl StoreLimitsBuilder {
-    /// The defaults: what 32-bit memories can have at most (65,536 pages), 10,000,000 elements a table,
+    /// The defaults: what 32-bit memories can have at most (4 GiB), 10,000,000 elements a table,
     /// 10,000 instances, tables and memories.
     pub fn new() -> Self {
         Self(StoreLimits {
-            memory_pages: 65_536,
+            memory_bytes: 1 << 32,
             table_elements: 10_000_000,
             instances: 10_000,
             tables: 10_000,
@@ -40,10 +40,10 @@ impl StoreLimitsBuilder {
         })
     }
 
-    /// Most bytes of one memory, rounded down to whole pages of 65,536 bytes.
+    /// Most bytes of one memory, rounded down to whole pages of the memory.
     #[must_use]
     pub fn memory_size(mut self, bytes: usize) -> Self {
-        self.0.memory_pages = bytes as u64 / 65_536;
+        self.0.memory_bytes = bytes as u64;
         self
     }
 

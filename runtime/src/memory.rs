@@ -45,10 +45,18 @@ impl Memory {
     /// A new memory, zeroed.
     ///
     /// # Errors
-    /// If that is beyond the store's limits, or if there is not enough memory.
+    /// If that is beyond the store's limits, if there is not enough memory, or if the engine has no pages of that size
+    /// ([`Config::wasm_custom_page_sizes`](crate::Config::wasm_custom_page_sizes)).
     pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
         let mut store = store.as_context_mut();
         let store = store.inner_mut();
+        let custom = ty.page_size_log2() != MemoryType::DEFAULT_PAGE_SIZE_LOG2;
+        if custom && !store.engine().config().custom_page_sizes {
+            bail!(
+                "the engine has no pages of {} bytes (Config::wasm_custom_page_sizes)",
+                ty.page_size()
+            );
+        }
         let memory = MemoryObj::new(&ty, store.limits())?;
         Ok(Self {
             store: store.id,
@@ -126,9 +134,14 @@ impl Memory {
         Ok(())
     }
 
-    /// Its size in pages of 65,536 bytes.
+    /// Its size in pages.
     pub fn size(&self, store: impl AsContext) -> u64 {
         self.borrow(store.as_context().inner()).size()
+    }
+
+    /// Bytes in a page.
+    pub fn page_size(&self, store: impl AsContext) -> u64 {
+        1 << self.borrow(store.as_context().inner()).page_size_log2
     }
 
     /// Its size in bytes.

@@ -1,4 +1,4 @@
-//! Calls that can stop for want of fuel or at an epoch deadline, and go on later.
+//! Calls that can stop for want of fuel, at an epoch deadline or in a host function, and go on later.
 
 use core::{fmt, marker::PhantomData};
 
@@ -6,7 +6,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::{
     AsContextMut, Result, StoreContextMut, Trap, Val, WasmResults,
-    exec::{self, Suspended},
+    exec::{self, Stop, Suspended},
     func::check_count,
     store::{StoreId, StoreInner},
     value,
@@ -23,7 +23,61 @@ pub enum ResumableCall {
     OutOfFuel(SuspendedCall),
     /// The store's epoch deadline has come.
     Interrupted(SuspendedCall),
+    /// A host function has returned [`Pending`]. It is called again, with the same arguments, when the call goes
+    /// on.
+    HostCall(SuspendedCall),
 }
+
+/// The error of a host function that has nothing to give yet.
+///
+/// If the Wasm that called it was called in a resumable way, that call is suspended. When it goes on the host function
+/// is called once more, and returns its results or, again, this. So it should note what it was asked for where the
+/// embedder finds it, and look for the answer there when it is called again.
+///
+/// ```
+/// use teff_runtime::{Caller, Engine, Linker, Module, Pending, ResumableCall, Result, Store, Val};
+///
+/// # fn main() -> Result<()> {
+/// let engine = Engine::default();
+/// let text = r#"(module
+///     (import "env" "read" (func $read (param i32) (result i32)))
+///     (func (export "twice") (param i32) (result i32)
+///         (i32.mul (call $read (local.get 0)) (i32.const 2))))"#;
+/// let module = Module::new(&engine, wat::parse_str(text)?)?;
+/// // What was asked, and the answer.
+/// let mut store = Store::new(&engine, (None, None));
+/// let mut linker = Linker::new(&engine);
+/// linker.func_wrap(
+///     "env",
+///     "read",
+///     |mut caller: Caller<'_, (Option<i32>, Option<i32>)>, sensor: i32| -> Result<i32> {
+///         caller.data_mut().0 = Some(sensor);
+///         Ok(caller.data_mut().1.take().ok_or(Pending)?)
+///     },
+/// )?;
+/// let instance = linker.instantiate(&mut store, &module)?;
+/// let twice = instance.get_func(&mut store, "twice").unwrap();
+///
+/// let mut results = [Val::I32(0)];
+/// let call = twice.call_resumable(&mut store, &[Val::I32(3)], &mut results)?;
+/// let ResumableCall::HostCall(call) = call else { panic!() };
+/// assert_eq!(store.data().0, Some(3));
+/// store.data_mut().1 = Some(21);
+/// assert!(matches!(call.resume(&mut store, &mut results)?, ResumableCall::Finished));
+/// assert_eq!(results[0].unwrap_i32(), 42);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Copy, Clone, Debug)]
+pub struct Pending;
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a host function has nothing to give yet")
+    }
+}
+
+impl core::error::Error for Pending {}
 
 /// A call that was stopped between two instructions, and can go on.
 ///
@@ -90,19 +144,20 @@ impl SuspendedCall {
     fn new(call: Suspended, store: StoreId) -> Self {
         Self { store, call }
     }
-
-    fn is_interrupted(&self) -> bool {
-        self.call.stop == Trap::Interrupt
-    }
 }
 
 impl ResumableCall {
     /// What came of a call, which was suspended or not, in the store with this identity.
     pub(crate) fn of(suspended: Option<Suspended>, store: StoreId) -> Self {
-        match suspended.map(|call| SuspendedCall::new(call, store)) {
-            None => Self::Finished,
-            Some(call) if call.is_interrupted() => Self::Interrupted(call),
-            Some(call) => Self::OutOfFuel(call),
+        let Some(call) = suspended else {
+            return Self::Finished;
+        };
+        let stop = call.stop;
+        let call = SuspendedCall::new(call, store);
+        match stop {
+            Stop::Meter(Trap::Interrupt) => Self::Interrupted(call),
+            Stop::Meter(_) => Self::OutOfFuel(call),
+            Stop::Host(_) => Self::HostCall(call),
         }
     }
 }
@@ -118,6 +173,8 @@ pub enum TypedResumableCall<Results> {
     OutOfFuel(TypedSuspendedCall<Results>),
     /// The store's epoch deadline has come.
     Interrupted(TypedSuspendedCall<Results>),
+    /// A host function has returned [`Pending`].
+    HostCall(TypedSuspendedCall<Results>),
 }
 
 /// A [`SuspendedCall`] of a function whose results have types known at compile time.
@@ -167,6 +224,7 @@ impl<Results: WasmResults> TypedResumableCall<Results> {
             ResumableCall::Finished => Self::Finished(Results::load(slots, store.id)),
             ResumableCall::OutOfFuel(call) => Self::OutOfFuel(typed(call)),
             ResumableCall::Interrupted(call) => Self::Interrupted(typed(call)),
+            ResumableCall::HostCall(call) => Self::HostCall(typed(call)),
         }
     }
 }

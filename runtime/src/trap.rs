@@ -3,6 +3,8 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
+use crate::Instance;
+
 macro_rules! traps {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
         /// Why execution trapped. The text of each is the official test suite's, word for word.
@@ -69,6 +71,8 @@ pub struct FrameInfo {
     pub(crate) func_name: Option<String>,
     pub(crate) module_name: Option<String>,
     pub(crate) module_offset: Option<usize>,
+    pub(crate) func_start: usize,
+    pub(crate) instance: Instance,
 }
 
 impl FrameInfo {
@@ -90,6 +94,16 @@ impl FrameInfo {
     /// Byte offset of the instruction in the module's binary.
     pub fn module_offset(&self) -> Option<usize> {
         self.module_offset
+    }
+
+    /// Byte offset of the instruction in the function's body, which begins with its locals.
+    pub fn func_offset(&self) -> Option<usize> {
+        self.module_offset?.checked_sub(self.func_start)
+    }
+
+    /// The instance that the function belongs to.
+    pub fn instance(&self) -> Instance {
+        self.instance
     }
 }
 

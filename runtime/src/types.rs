@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{Engine, sync::Arc};
+use crate::{Engine, Result, error::bail, sync::Arc};
 
 /// What a heap reference points to (spec §2.3.3 "Heap Types").
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash)]
@@ -342,15 +342,20 @@ impl TableType {
     }
 }
 
-/// A memory's type: limits in pages of 65,536 bytes (spec §2.3.10).
+/// A memory's type: limits in pages (spec §2.3.10), and the size of a page, which is 65,536 bytes or, with the proposal
+/// custom-page-sizes, one byte.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MemoryType {
     minimum: u64,
     maximum: Option<u64>,
+    page_size_log2: u8,
 }
 
 impl MemoryType {
-    /// A 32-bit memory of `min` to `max` pages.
+    /// The usual size of a page, as a power of two.
+    pub(crate) const DEFAULT_PAGE_SIZE_LOG2: u8 = 16;
+
+    /// A 32-bit memory of `min` to `max` pages of 65,536 bytes.
     pub const fn new(min: u32, max: Option<u32>) -> Self {
         let maximum = match max {
             Some(max) => Some(max as u64),
@@ -359,7 +364,24 @@ impl MemoryType {
         Self {
             minimum: min as u64,
             maximum,
+            page_size_log2: Self::DEFAULT_PAGE_SIZE_LOG2,
         }
+    }
+
+    /// The same limits in pages of another size, whose logarithm is 0 or 16.
+    ///
+    /// # Errors
+    /// If pages cannot have that size.
+    pub fn with_page_size_log2(self, page_size_log2: u8) -> Result<Self> {
+        if !matches!(page_size_log2, 0 | Self::DEFAULT_PAGE_SIZE_LOG2) {
+            bail!(
+                "a page of a memory has 1 or 65,536 bytes, which is a logarithm of 0 or 16, not {page_size_log2}"
+            );
+        }
+        Ok(Self {
+            page_size_log2,
+            ..self
+        })
     }
 
     /// Pages at creation.
@@ -374,7 +396,12 @@ impl MemoryType {
 
     /// Bytes in a page.
     pub const fn page_size(&self) -> u64 {
-        65_536
+        1 << self.page_size_log2
+    }
+
+    /// The logarithm of that to the base of two.
+    pub const fn page_size_log2(&self) -> u8 {
+        self.page_size_log2
     }
 }
 
@@ -410,7 +437,11 @@ impl fmt::Display for ExternType {
             }
             Self::Memory(ty) => {
                 write!(f, "memory {}", ty.minimum)?;
-                max(f, ty.maximum)
+                max(f, ty.maximum)?;
+                if ty.page_size_log2 != MemoryType::DEFAULT_PAGE_SIZE_LOG2 {
+                    write!(f, " (pagesize {})", ty.page_size())?;
+                }
+                Ok(())
             }
         }
     }

@@ -109,7 +109,8 @@ pub fn run(
         .compilation_mode(options.mode)
         .fusion(options.fusion)
         .consume_fuel(options.metered)
-        .epoch_interruption(options.metered);
+        .epoch_interruption(options.metered)
+        .wasm_custom_page_sizes(true);
     let engine = Engine::new(&config)?;
     let supported = Supported::probe(&engine);
     let files = parallel(scripts, |loaded| {

@@ -1,19 +1,22 @@
 //! Backtraces: which Wasm functions are active, from the headers of their frames.
 
 use alloc::{string::String, vec::Vec};
-use core::ptr;
+use core::ptr::{self, NonNull};
 
 use super::{Target, call::return_to, ctx::Ctx};
 use crate::{
+    Instance,
     module::ModuleInner,
+    store::StoreId,
     trap::{FrameInfo, WasmBacktrace},
 };
 
 /// The functions active in the present entry into handlers, from the one at `ip` with its frame at `sp`.
 ///
 /// # Safety
-/// `ip` and `sp` are registers that handlers saved in `ctx`, or that the run loop gave them.
+/// `ctx` is that of the store; `ip` and `sp` are registers that handlers saved in it, or that the run loop gave them.
 pub(super) unsafe fn capture(
+    store: StoreId,
     ctx: &Ctx,
     target: &Target,
     ip: *const u8,
@@ -29,7 +32,10 @@ pub(super) unsafe fn capture(
             // SAFETY: the current instance, and those of calls that have not returned, are alive; nobody
             // changes an instance's module.
             let module = unsafe { &(*instance).module }.inner();
-            trace.frames.extend(frame(module, ip, &mut known));
+            let handle = NonNull::new(instance).map(|at| Instance::from_object(store, at));
+            trace
+                .frames
+                .extend(handle.and_then(|handle| frame(handle, module, ip, &mut known)));
         } else {
             trace.omitted += 1;
         }
@@ -61,6 +67,7 @@ struct Known<'m> {
 
 /// The frame of the function whose code `ip` is in.
 fn frame<'m>(
+    instance: Instance,
     module: &'m ModuleInner,
     ip: *const u8,
     known: &mut Vec<Known<'m>>,
@@ -87,5 +94,7 @@ fn frame<'m>(
         func_name: name.clone(),
         module_name: module.name().map(Into::into),
         module_offset: operator.map(|operator| offsets[operator].1 as usize),
+        func_start: module.body_start(index),
+        instance,
     })
 }

@@ -22,10 +22,9 @@ use crate::{
 const CHUNK: u32 = 64 << 10;
 const ELEMENTS: u32 = CHUNK / 8;
 
-/// Bytes, elements and pages for each unit, or units for each of them.
+/// Bytes and elements for each unit.
 const BYTES_A_UNIT: u32 = 64;
 const ELEMENTS_A_UNIT: u32 = BYTES_A_UNIT / 8;
-const UNITS_A_PAGE: u32 = 65_536 / BYTES_A_UNIT;
 
 /// Why an instruction does not come to its end.
 enum Halt {
@@ -173,9 +172,10 @@ unsafe fn memory_grow(ctx: *mut Ctx, delta: u32) -> Option<u32> {
     // SAFETY: see above.
     unsafe {
         let memory = &mut *(*(*ctx).instance).memories[0];
-        // What fails is free. A memory has no more than 65,536 pages.
+        // What fails is free. What does not is less than 4 GiB.
         if u64::from(delta) <= memory.limit {
-            pay(ctx, delta * UNITS_A_PAGE).ok()?;
+            let bytes = u64::from(delta) << memory.page_size_log2;
+            pay(ctx, (bytes / u64::from(BYTES_A_UNIT)) as u32).ok()?;
         }
         Some(memory.grow(delta.into()).map_or(u32::MAX, |old| old as u32))
     }

@@ -18,7 +18,7 @@ use crate::{
 /// Why handlers returned to the run loop. 0 means that they did not: the loop backend goes on.
 #[derive(Copy, Clone, Debug, PartialEq, Eq)]
 #[repr(usize)]
-pub(super) enum Exit {
+pub(crate) enum Exit {
     /// The outermost function returned.
     Done = 1,
     /// A trap; its code is in the accumulator.
@@ -159,6 +159,8 @@ pub(crate) struct Ctx {
     /// Calls into other instances that have not returned.
     pub(super) crossings: Vec<Crossing>,
     /// Nested entries: Wasm that called the host that called Wasm.
+    /// The size of a page of memory 0, as a power of two.
+    pub(super) mem_page_log2: u32,
     pub(super) nesting: u32,
     pub(super) max_nesting: u32,
     pub(super) meter: Meter,
@@ -191,6 +193,7 @@ impl Ctx {
             callee_sp: ptr::null_mut(),
             top: ptr::null_mut(),
             crossings: Vec::new(),
+            mem_page_log2: 0,
             nesting: 0,
             max_nesting: config.max_host_nesting,
             meter,
@@ -273,9 +276,9 @@ impl Ctx {
                 .instance
                 .as_ref()
                 .and_then(|instance| instance.memories.first());
-            (self.mem_base, self.mem_len) = match memory {
-                Some(memory) => ((**memory).base, (**memory).len),
-                None => (ptr::null_mut(), 0),
+            (self.mem_base, self.mem_len, self.mem_page_log2) = match memory {
+                Some(memory) => ((**memory).base, (**memory).len, (**memory).page_size_log2),
+                None => (ptr::null_mut(), 0, 0),
             };
         }
         let len = self.mem_len;

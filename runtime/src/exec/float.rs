@@ -1,6 +1,7 @@
 //! Float arithmetic and comparisons (spec §4.3.3 "Floating-Point Operations").
 //!
-//! Rust leaves the sign and payload of a NaN result open, as the spec does; where an operation must pass
+//! Rust leaves the sign and payload of a NaN result open, as the spec does, and `canonical` comes after each operation
+//! that makes one where they must be known (`Config::deterministic`); where an operation must pass
 //! bits through unchanged (`abs`, `neg`, `copysign`), it works on bits.
 
 #![allow(
@@ -19,6 +20,7 @@ macro_rules! float_ops {
         $f:ident, $bits:ty, $int:ty, $module:ident;
         $add:ident $sub:ident $mul:ident $div:ident $min:ident $max:ident $copysign:ident
         $abs:ident $neg:ident $ceil:ident $floor:ident $trunc:ident $nearest:ident $sqrt:ident
+        $canonical:ident
     ) => {
         binary_ops! {
             $add: $f => $f = |a, b| Ok(a + b);
@@ -40,6 +42,7 @@ macro_rules! float_ops {
             $trunc: $f => $f = |a| Ok($module::round(a, |t, _| t));
             $nearest: $f => $f = |a| Ok($module::round(a, $module::nearest));
             $sqrt: $f => $f = |a| Ok($module::sqrt(a));
+            $canonical: $f => $f = |a| Ok($module::canonical(a));
         }
 
         mod $module {
@@ -47,6 +50,15 @@ macro_rules! float_ops {
 
             /// The bit that makes a NaN quiet.
             const QUIET: $bits = 1 << ($f::MANTISSA_DIGITS - 2);
+
+            /// The canonical NaN for any NaN. As integers: for the compiler, which knows that Rust leaves the bits of a
+            /// NaN open, any float that is one may stand for any other.
+            #[inline(always)]
+            pub(super) fn canonical(a: $f) -> $f {
+                const INFINITY: $bits = $f::INFINITY.to_bits();
+                let bits = a.to_bits();
+                $f::from_bits(if bits & !SIGN > INFINITY { INFINITY | QUIET } else { bits })
+            }
 
             /// From here on every value is an integer.
             const INTEGERS: $f = (1 as $bits << ($f::MANTISSA_DIGITS - 1)) as $f;
@@ -122,13 +134,13 @@ macro_rules! float_ops {
 float_ops! {
     f32, u32, i32, single;
     F32Add F32Sub F32Mul F32Div F32Min F32Max F32Copysign
-    F32Abs F32Neg F32Ceil F32Floor F32Trunc F32Nearest F32Sqrt
+    F32Abs F32Neg F32Ceil F32Floor F32Trunc F32Nearest F32Sqrt F32Canonical
 }
 
 float_ops! {
     f64, u64, i64, double;
     F64Add F64Sub F64Mul F64Div F64Min F64Max F64Copysign
-    F64Abs F64Neg F64Ceil F64Floor F64Trunc F64Nearest F64Sqrt
+    F64Abs F64Neg F64Ceil F64Floor F64Trunc F64Nearest F64Sqrt F64Canonical
 }
 
 /// `core` has no square root yet.

@@ -135,7 +135,7 @@ pub(super) fn within(start: u32, len: u32, limit: usize) -> bool {
 
 fixed_ops! {
     MemorySize = |m, Op| {
-        m.acc = (*m.ctx).mem_len / 65_536;
+        m.acc = (*m.ctx).mem_len >> (*m.ctx).mem_page_log2;
         m.next::<Op>()
     }
 

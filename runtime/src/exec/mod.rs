@@ -37,5 +37,5 @@ pub(crate) use call::HEADER;
 pub use census::Census;
 pub(crate) use ctx::Ctx;
 pub(crate) use meter::Meter;
-pub(crate) use run::{Suspended, invoke, invoke_resumable, resume};
+pub(crate) use run::{Stop, Suspended, invoke, invoke_resumable, resume};
 pub(crate) use target::Target;

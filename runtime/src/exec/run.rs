@@ -11,7 +11,7 @@ use super::{
     selftest,
 };
 use crate::{
-    Error, Result, Trap,
+    Error, Pending, Result, Trap,
     module::{FuncEntry, Module, ModuleInner},
     store::{FuncObj, InstanceObj, StoreInner},
     types::FuncType,
@@ -35,15 +35,15 @@ pub(crate) fn invoke(
     unsafe {
         let _activation = Activation::begin(run.ctx)?;
         let area = run.start(callee, slots)?;
-        match run.go()? {
+        match run.go(None)? {
             None => run.finish(callee, area, slots),
-            Some(stop) => return Err(run.with_backtrace(stop.into(), (*run.ctx).saved)),
+            Some(stop) => return Err(run.with_backtrace(stop.error(), (*run.ctx).saved)),
         }
     }
     Ok(())
 }
 
-/// The same, but if the meter stops it the call can go on later.
+/// The same, but if it is stopped the call can go on later.
 pub(crate) fn invoke_resumable(
     store: NonNull<StoreInner>,
     func: NonNull<FuncObj>,
@@ -59,7 +59,7 @@ pub(crate) fn invoke_resumable(
     unsafe {
         let activation = Activation::begin_apart(run.ctx, None)?;
         let area = run.start(callee, slots)?;
-        run.go_until_stopped(&activation, func, area, slots)
+        run.go_until_stopped(&activation, func, area, slots, None)
     }
 }
 
@@ -73,8 +73,10 @@ pub(crate) fn resume(
         func,
         stack,
         saved,
+        callee_sp,
         instance,
         crossings,
+        stop,
         ..
     } = suspended;
     // SAFETY: as in `invoke`: it was called in this store.
@@ -87,11 +89,38 @@ pub(crate) fn resume(
         (*run.ctx).crossings.extend(crossings);
         (*run.ctx).set_instance(instance);
         (*run.ctx).saved = saved;
-        run.go_until_stopped(&activation, func, area, slots)
+        (*run.ctx).callee_sp = callee_sp;
+        let first = match stop {
+            Stop::Meter(_) => None,
+            Stop::Host(exit) => Some(exit),
+        };
+        run.go_until_stopped(&activation, func, area, slots, first)
     }
 }
 
-/// A call that the meter has stopped: its frames, on a value stack that is theirs alone, and its registers.
+/// Why a call was stopped between two instructions.
+#[derive(Copy, Clone, Debug)]
+pub(crate) enum Stop {
+    /// The fuel does not suffice, or the deadline has come.
+    Meter(Trap),
+    /// The host function of this call has nothing to give yet.
+    Host(Exit),
+}
+
+impl Stop {
+    /// What becomes of a call that cannot be suspended.
+    fn error(self) -> Error {
+        match self {
+            Self::Meter(trap) => trap.into(),
+            Self::Host(_) => Error::msg(
+                "a host function asked to be called again later, but this call cannot be suspended \
+                 (see Func::call_resumable)",
+            ),
+        }
+    }
+}
+
+/// A call that has been stopped: its frames, on a value stack that is theirs alone, and its registers.
 ///
 /// The store knows nothing of it. Its addresses lead into the store; they are used only by [`resume`], which
 /// is given the store that they are of.
@@ -99,10 +128,12 @@ pub(crate) struct Suspended {
     func: NonNull<FuncObj>,
     stack: Stack,
     saved: Saved,
+    /// The frame of the host function to call, if one is.
+    callee_sp: *mut u8,
     instance: *mut InstanceObj,
     crossings: Vec<Crossing>,
     /// Why it stopped.
-    pub(crate) stop: Trap,
+    pub(crate) stop: Stop,
     /// The units that it needs to go on, if it ran out of fuel.
     pub(crate) required: u64,
 }
@@ -191,17 +222,21 @@ impl Activation {
     ///
     /// # Safety
     /// Handlers have stopped in this activation, which is the innermost, and has a stack of its own.
-    unsafe fn suspend(&self, func: NonNull<FuncObj>, stop: Trap) -> Suspended {
+    unsafe fn suspend(&self, func: NonNull<FuncObj>, stop: Stop) -> Suspended {
         // SAFETY: `begin`'s caller keeps the context alive.
         let ctx = unsafe { &mut *self.ctx };
         Suspended {
             func,
             stack: ctx.take_stack().expect("what has run has a stack"),
             saved: ctx.saved,
+            callee_sp: ctx.callee_sp,
             instance: ctx.instance,
             crossings: ctx.crossings.split_off(self.crossings),
             stop,
-            required: ctx.required(),
+            required: match stop {
+                Stop::Meter(_) => ctx.required(),
+                Stop::Host(_) => 0,
+            },
         }
     }
 }
@@ -234,8 +269,8 @@ struct Run<'a> {
 enum Next {
     Continue,
     Finished,
-    /// By the meter, for this reason.
-    Stopped(Trap),
+    /// For this reason.
+    Stopped(Stop),
 }
 
 // SAFETY of the blocks below: `ctx` is the context of `store`, which `invoke`'s caller keeps alive; handlers
@@ -280,19 +315,28 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs from the saved registers until the outermost function returns, or the meter stops it: then it
-    /// gives the reason.
-    unsafe fn go(&self) -> Result<Option<Trap>> {
+    /// Runs from the saved registers until the outermost function returns, or is stopped: then it gives the
+    /// reason. What handlers have left for already is done first, if there is something.
+    unsafe fn go(&self, mut left: Option<Exit>) -> Result<Option<Stop>> {
         // SAFETY: see above.
         unsafe {
             loop {
-                let code = self.target.run(self.ctx);
+                let exit = match left.take() {
+                    None => Exit::from_code(self.target.run(self.ctx)),
+                    left => left,
+                };
                 let mut saved = (*self.ctx).saved;
-                match self.handle(Exit::from_code(code), &mut saved) {
+                match self.handle(exit, &mut saved) {
                     Ok(Next::Continue) => (*self.ctx).saved = saved,
                     Ok(Next::Finished) => return Ok(None),
                     Ok(Next::Stopped(stop)) => return Ok(Some(stop)),
-                    Err(error) => return Err(self.with_backtrace(error, saved)),
+                    Err(error) => match exit {
+                        // The saved registers are those before the call, which can be made again.
+                        Some(exit @ (Exit::Call | Exit::TailCall)) if error.is::<Pending>() => {
+                            return Ok(Some(Stop::Host(exit)));
+                        }
+                        _ => return Err(self.with_backtrace(error, saved)),
+                    },
                 }
             }
         }
@@ -301,7 +345,10 @@ impl<'a> Run<'a> {
     /// The error with the functions that are active.
     unsafe fn with_backtrace(&self, error: Error, saved: Saved) -> Error {
         // SAFETY: see above.
-        let trace = unsafe { backtrace::capture(&*self.ctx, self.target, saved.ip, saved.sp) };
+        let trace = unsafe {
+            let store = (*self.store.as_ptr()).id;
+            backtrace::capture(store, &*self.ctx, self.target, saved.ip, saved.sp)
+        };
         error.with_backtrace(trace)
     }
 
@@ -318,17 +365,18 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Runs until `func` returns or is suspended.
+    /// Runs until `func` returns or is suspended; see [`go`](Self::go).
     unsafe fn go_until_stopped(
         &self,
         activation: &Activation,
         func: NonNull<FuncObj>,
         area: *const u64,
         slots: &mut [u64],
+        left: Option<Exit>,
     ) -> Result<Option<Suspended>> {
         // SAFETY: see above.
         unsafe {
-            match self.go()? {
+            match self.go(left)? {
                 None => {
                     self.finish(func.as_ref(), area, slots);
                     Ok(None)
@@ -386,7 +434,9 @@ impl<'a> Run<'a> {
                     (*self.ctx).set_instance(crossing.instance);
                     saved.ip = crossing.return_ip;
                 }
-                Some(Exit::Stop) => return Ok(Next::Stopped((*self.ctx).meter.stop)),
+                Some(Exit::Stop) => {
+                    return Ok(Next::Stopped(Stop::Meter((*self.ctx).meter.stop)));
+                }
                 None => unreachable!("handlers leave with one of the exits"),
             }
             Ok(Next::Continue)

@@ -20,7 +20,7 @@ struct Unaligned<T>(T);
 ///
 /// # Safety
 /// Of both functions: the bytes of the value at `p` are in a memory, which begins at an address that is aligned to 8 and
-/// is a multiple of 8 bytes long; nobody else uses it meanwhile.
+/// for which a multiple of 8 bytes is allocated; nobody else uses it meanwhile.
 pub(super) trait Unit: Copy {
     unsafe fn read(p: *const u8) -> Self;
     unsafe fn write(p: *mut u8, value: Self);
@@ -139,7 +139,8 @@ words! { u32 u64 }
 /// bytes may follow in the result.
 ///
 /// # Safety
-/// As for [`Unit`]; `size` is not above that of `W`. The words are in the memory because of its own alignment and size.
+/// As for [`Unit`]; `size` is not above that of `W`. The words are in what is allocated for the memory because of the alignment
+/// and size of that.
 #[cold]
 #[inline(always)]
 unsafe fn join<W: Word>(p: *const u8, size: usize) -> W {

@@ -186,7 +186,8 @@ impl Input<'_> {
     }
 
     fn memory_type(&mut self) -> Option<MemoryType> {
-        Some(MemoryType::new(self.number()?, self.option()?))
+        let ty = MemoryType::new(self.number()?, self.option()?);
+        ty.with_page_size_log2(self.byte()?).ok()
     }
 
     fn global_type(&mut self) -> Option<GlobalType> {
@@ -299,6 +300,7 @@ impl Output {
 
     fn memory_type(&mut self, ty: &MemoryType) {
         self.limits(ty.minimum(), ty.maximum());
+        self.byte(ty.page_size_log2());
     }
 
     fn global_type(&mut self, ty: &GlobalType) {

@@ -17,6 +17,8 @@
 use core::fmt;
 
 use super::checksum::{BLOCK, Checksum};
+#[cfg(feature = "compile")]
+use crate::Config;
 use crate::{
     Result,
     error::bail,
@@ -42,6 +44,9 @@ pub(super) const ALIGN: usize = 8;
 
 /// A flag: the code is metered.
 const METERED: u32 = 1;
+
+/// A flag: NaNs that operations make are canonical.
+const DETERMINISTIC: u32 = 2;
 
 /// What follows an image that is signed: this, the public key, the signature.
 pub(super) const SIGNATURE_MAGIC: [u8; 8] = *b"teffsig1";
@@ -171,6 +176,7 @@ impl fmt::Display for ImageClass {
 pub(super) struct Header {
     pub(super) class: ImageClass,
     pub(super) metered: bool,
+    pub(super) deterministic: bool,
     pub(super) len: u32,
     sections: [ByteRange; Section::COUNT],
 }
@@ -216,6 +222,7 @@ impl Header {
         Ok(Self {
             class,
             metered: word(image, 36) & METERED != 0,
+            deterministic: word(image, 36) & DETERMINISTIC != 0,
             len,
             sections,
         })
@@ -229,13 +236,14 @@ impl Header {
     #[cfg(feature = "compile")]
     pub(super) fn new(
         class: ImageClass,
-        metered: bool,
+        config: &Config,
         len: u32,
         sections: [ByteRange; Section::COUNT],
     ) -> Self {
         Self {
             class,
-            metered,
+            metered: config.is_metered(),
+            deterministic: config.is_deterministic(),
             len,
             sections,
         }
@@ -244,7 +252,8 @@ impl Header {
     /// Writes the header of an image, and its checksum.
     #[cfg(feature = "compile")]
     pub(super) fn write(&self, image: &mut [u8]) {
-        let flags = if self.metered { METERED } else { 0 };
+        let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+        let flags = flag(self.metered, METERED) | flag(self.deterministic, DETERMINISTIC);
         let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
         put(8, &FORMAT.to_le_bytes());

@@ -47,6 +47,8 @@ pub struct ImageInfo {
     pub class: ImageClass,
     /// Can it be limited by fuel and epochs?
     pub metered: bool,
+    /// Are its results the same to the bit on every machine ([`Config::deterministic`](crate::Config::deterministic))?
+    pub deterministic: bool,
     /// Bytes of the image, without a signature.
     pub len: usize,
     /// Bytes of register code.
@@ -71,6 +73,7 @@ impl ImageInfo {
         Ok(Self {
             class: header.class,
             metered: header.metered,
+            deterministic: header.deterministic,
             len,
             code: bytes_of(Section::Code),
             data: bytes_of(Section::Data),
@@ -121,8 +124,8 @@ impl Module {
     /// Translates all of the module, and gives it as an image: bytes that [`Module::deserialize`] and its kin make the
     /// module of again, without validation and translation.
     ///
-    /// The code is compact, and for the machines of [`Config::target`](crate::Config::target). It is metered if the
-    /// engine's is. Other options of the engine do not matter. The same module gives the same image.
+    /// The code is compact, and for the machines of [`Config::target`](crate::Config::target). It is metered, and
+    /// deterministic, if the engine's is. Other options of the engine do not matter. The same module gives the same image.
     ///
     /// The image of a module that came out of an image is that image, without a signature.
     ///

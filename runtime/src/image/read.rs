@@ -5,7 +5,7 @@ use super::{
     format::{ALIGN, Header, INCONSISTENT, ImageClass, Section},
 };
 use crate::{
-    Engine, Result,
+    Engine, MemoryType, Result,
     error::bail,
     ir::CellClass,
     module::{Bytes, CodeMap, ModuleInner, placed::Placed},
@@ -24,6 +24,14 @@ pub(super) fn read(engine: &Engine, bytes: Bytes) -> Result<ModuleInner> {
     let Some(parts) = description::read(&bytes, &header) else {
         bail!("{INCONSISTENT}");
     };
+    let default = MemoryType::DEFAULT_PAGE_SIZE_LOG2;
+    let custom = |memory: &MemoryType| memory.page_size_log2() != default;
+    if !engine.config().custom_page_sizes && parts.memories.iter().any(custom) {
+        bail!(
+            "the image has a memory with pages of another size than 64 KiB, and the engine does not allow that \
+             (Config::wasm_custom_page_sizes)"
+        );
+    }
     let code = Placed::new(
         &bytes,
         header.section(Section::Entries),
@@ -70,6 +78,11 @@ fn check_engine(engine: &Engine, header: &Header) -> Result<()> {
     if engine.config().is_metered() && !header.metered {
         bail!(
             "the image's code is not metered, so it cannot be limited by fuel or epochs: compile the module with metering"
+        );
+    }
+    if engine.config().is_deterministic() && !header.deterministic {
+        bail!(
+            "the image's code is not deterministic: compile the module with an engine that is (Config::deterministic)"
         );
     }
     Ok(())

@@ -51,8 +51,7 @@ pub(super) fn write(module: &ModuleInner, class: ImageClass) -> Result<Vec<u8>> 
             u32::MAX
         );
     };
-    let metered = module.engine().config().is_metered();
-    Header::new(class, metered, len, sections).write(&mut image);
+    Header::new(class, module.engine().config(), len, sections).write(&mut image);
     Ok(image)
 }
 

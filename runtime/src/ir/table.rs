@@ -180,6 +180,7 @@ macro_rules! instructions {
             unary() F32Trunc "f32.trunc" ();
             unary() F32Nearest "f32.nearest" ();
             unary() F32Sqrt "f32.sqrt" ();
+            unary() F32Canonical "f32.canonical" ();
 
             commutative(W) F64Add "f64.add" ();
             commutative(W) F64Mul "f64.mul" ();
@@ -211,6 +212,7 @@ macro_rules! instructions {
             unary() F64Trunc "f64.trunc" ();
             unary() F64Nearest "f64.nearest" ();
             unary() F64Sqrt "f64.sqrt" ();
+            unary() F64Canonical "f64.canonical" ();
 
             // ---- float: what follows one another often
             pair(F32) F32MulAdd "f32.mul.add" ();

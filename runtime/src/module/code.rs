@@ -117,6 +117,12 @@ impl ModuleInner {
         alloc::vec::Vec::new()
     }
 
+    /// Where the body of a function begins in a Wasm binary, which an image is not.
+    #[cfg(not(feature = "compile"))]
+    pub(crate) fn body_start(&self, _index: u32) -> usize {
+        0
+    }
+
     /// What the code takes.
     pub(super) fn code_usage(&self) -> Usage {
         match &self.code {

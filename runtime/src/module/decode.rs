@@ -18,7 +18,7 @@ use crate::{
     RefType, Result, TableType, ValType, error::bail,
 };
 
-/// What modules may use: WebAssembly 2.0 without vectors, extended constant expressions, tail calls.
+/// What modules may always use: WebAssembly 2.0 without vectors, extended constant expressions, tail calls.
 ///
 /// `GC_TYPES` is the validator's gate for `externref`; `CALL_INDIRECT_OVERLONG` and `BULK_MEMORY_OPT` are
 /// parts of reference types and bulk memory.
@@ -32,6 +32,13 @@ pub(crate) const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
     .union(WasmFeatures::GC_TYPES)
     .union(WasmFeatures::EXTENDED_CONST)
     .union(WasmFeatures::TAIL_CALL);
+
+/// What modules of this engine may use. What is optional concerns sections alone, not function bodies.
+fn features(config: &Config) -> WasmFeatures {
+    let mut features = FEATURES;
+    features.set(WasmFeatures::CUSTOM_PAGE_SIZES, config.custom_page_sizes);
+    features
+}
 
 /// Decodes, validates and translates as much as the engine's configuration says.
 pub(super) fn module(engine: &Engine, bytes: Bytes) -> Result<ModuleInner> {
@@ -77,11 +84,11 @@ fn decode(
     }
     let decode = || -> wasmparser::Result<_> {
         let mut parser = Parser::new(0);
-        parser.set_features(FEATURES);
+        parser.set_features(features(config));
         let mut payloads = parser.parse_all(bytes);
         let mut sections = Sections {
             bytes,
-            validator: Validator::new_with_features(FEATURES),
+            validator: Validator::new_with_features(features(config)),
             parts: Parts::default(),
         };
         let checker = sections.up_to_code(&mut payloads)?;
@@ -350,7 +357,10 @@ fn table_type(ty: &wasmparser::TableType) -> TableType {
 }
 
 fn memory_type(ty: &wasmparser::MemoryType) -> MemoryType {
+    let default = u32::from(MemoryType::DEFAULT_PAGE_SIZE_LOG2);
     MemoryType::new(ty.initial as u32, ty.maximum.map(|max| max as u32))
+        .with_page_size_log2(ty.page_size_log2.unwrap_or(default) as u8)
+        .expect("the validator knows the sizes that pages can have")
 }
 
 fn global_type(ty: &wasmparser::GlobalType) -> GlobalType {

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use wasmparser::{FuncValidatorAllocations, FunctionBody};
 
-use super::{Bytes, Module, ModuleInner, bodies, decode};
+use super::{Bytes, CodeMap, Module, ModuleInner, bodies, decode};
 use crate::{Engine, Error, Result, error::bail};
 
 impl Module {
@@ -82,7 +82,23 @@ impl Module {
     }
 }
 
+impl Module {
+    /// The module in the binary format, as it was loaded. What an image was made of is not known: no bytes.
+    pub fn binary(&self) -> &[u8] {
+        match self.inner().code {
+            CodeMap::Translated(_) => self.inner().bytes(),
+            CodeMap::Placed(_) => &[],
+        }
+    }
+}
+
 impl ModuleInner {
+    /// Where the body of a function begins in the module's bytes; 0 if they are those of an image.
+    pub(crate) fn body_start(&self, defined_index: u32) -> usize {
+        let body = self.bodies.get(defined_index as usize);
+        body.map_or(0, |body| body.start as usize)
+    }
+
     /// The body of a function that the module defines, counted without imports.
     pub(crate) fn func_body(&self, defined_index: u32) -> FunctionBody<'_> {
         bodies::body(&self.bytes, self.bodies[defined_index as usize])

@@ -207,10 +207,11 @@ fn table_matches(found: &TableType, expected: &TableType) -> bool {
 }
 
 fn memory_matches(found: &MemoryType, expected: &MemoryType) -> bool {
-    limits_match(
-        (found.minimum(), found.maximum()),
-        (expected.minimum(), expected.maximum()),
-    )
+    found.page_size_log2() == expected.page_size_log2()
+        && limits_match(
+            (found.minimum(), found.maximum()),
+            (expected.minimum(), expected.maximum()),
+        )
 }
 
 /// Limits matching (spec §3.3.3.1): at least as much as expected, and never more than that.

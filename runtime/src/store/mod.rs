@@ -21,7 +21,7 @@ pub(crate) use host::{HostCall, HostFunc};
 pub(crate) use objects::{FuncObj, GlobalObj, InstanceObj, MemoryObj, TableObj};
 
 /// Identity of a store: no other store of the program has or had it.
-#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+#[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StoreId(u64);
 
 /// A store without the embedder's data.

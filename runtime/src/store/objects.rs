@@ -18,9 +18,6 @@ use crate::{
     types::{GlobalType, MemoryType, RefType, TableType},
 };
 
-/// Bytes in a page of a memory.
-pub(crate) const PAGE_SIZE: usize = 65_536;
-
 /// A function instance (spec §4.2.7). A `funcref` in a slot is the address of one, or 0 for null.
 #[repr(C)]
 pub(crate) struct FuncObj {
@@ -227,7 +224,10 @@ pub(crate) struct MemoryObj {
     pub(crate) base: *mut u8,
     /// Bytes.
     pub(crate) len: usize,
+    /// At least `len` bytes, and a multiple of eight of them (`exec::unaligned`); those behind `len` are zeros.
     pages: Pages,
+    /// The size of a page of the memory, as a power of two.
+    pub(crate) page_size_log2: u32,
     /// Most pages it may have: its type's maximum and the store's limit, whichever is less.
     pub(crate) limit: u64,
     maximum: Option<u64>,
@@ -237,22 +237,35 @@ impl MemoryObj {
     /// A zeroed memory of the least size of its type.
     pub(crate) fn new(ty: &MemoryType, limits: &StoreLimits) -> Result<Self> {
         let minimum = ty.minimum();
-        let limit = ty.maximum().unwrap_or(65_536).min(limits.memory_pages);
+        let page_size_log2 = u32::from(ty.page_size_log2());
+        // As many pages as an `i32` can count, and 4 GiB at most.
+        let most = u64::from(u32::MAX).min(1 << (32 - page_size_log2));
+        let limit = ty
+            .maximum()
+            .unwrap_or(most)
+            .min(limits.memory_bytes >> page_size_log2);
         if minimum > limit {
+            let page = match ty.page_size() {
+                1 => "bytes",
+                _ => "pages",
+            };
             bail!(
-                "a memory of {minimum} pages is more than the limit of {limit} pages \
+                "a memory of {minimum} {page} is more than the limit of {limit} {page} \
                  (StoreLimitsBuilder::memory_size)"
             );
         }
-        let reserve = bytes_of(limit).unwrap_or(0);
-        let pages = bytes_of(minimum).and_then(|bytes| Pages::new(bytes, reserve).ok());
-        let Some(pages) = pages else {
+        let bytes = bytes_of(minimum, page_size_log2);
+        let reserve = bytes_of(limit, page_size_log2).map_or(0, |(_, allocated)| allocated);
+        let made =
+            bytes.and_then(|(len, allocated)| Some((len, Pages::new(allocated, reserve).ok()?)));
+        let Some((len, pages)) = made else {
             bail!("out of memory: cannot allocate a memory of {minimum} pages");
         };
         Ok(Self {
             base: pages.base(),
-            len: pages.len(),
+            len,
             pages,
+            page_size_log2,
             limit,
             maximum: ty.maximum(),
         })
@@ -260,12 +273,15 @@ impl MemoryObj {
 
     /// The type now: the minimum is the present size (spec §4.5.3, "External Typing").
     pub(crate) fn ty(&self) -> MemoryType {
-        MemoryType::new(self.size() as u32, self.maximum.map(|max| max as u32))
+        let ty = MemoryType::new(self.size() as u32, self.maximum.map(|max| max as u32));
+        let page_size_log2 = self.page_size_log2 as u8;
+        ty.with_page_size_log2(page_size_log2)
+            .expect("the memory was made of a type")
     }
 
     /// Its size in pages.
     pub(crate) fn size(&self) -> u64 {
-        (self.len / PAGE_SIZE) as u64
+        (self.len >> self.page_size_log2) as u64
     }
 
     /// Adds `delta` zeroed pages. Returns the size in pages before, or nothing if that is beyond the limit
@@ -274,8 +290,9 @@ impl MemoryObj {
         let old = self.size();
         let new = old.checked_add(delta).filter(|&new| new <= self.limit)?;
         if delta > 0 {
-            self.pages.grow(bytes_of(new)?).ok()?;
-            (self.base, self.len) = (self.pages.base(), self.pages.len());
+            let (len, allocated) = bytes_of(new, self.page_size_log2)?;
+            self.pages.grow(allocated).ok()?;
+            (self.base, self.len) = (self.pages.base(), len);
         }
         Some(old)
     }
@@ -290,12 +307,11 @@ impl MemoryObj {
     }
 }
 
-/// Bytes of so many pages, if that much can be addressed.
-fn bytes_of(pages: u64) -> Option<usize> {
-    let bytes = pages.checked_mul(PAGE_SIZE as u64)?;
-    usize::try_from(bytes)
-        .ok()
-        .filter(|&bytes| bytes <= isize::MAX as usize)
+/// Bytes of so many pages, and how many to allocate for them; if that much can be addressed.
+fn bytes_of(pages: u64, page_size_log2: u32) -> Option<(usize, usize)> {
+    let bytes = usize::try_from(pages.checked_mul(1 << page_size_log2)?).ok()?;
+    let allocated = bytes.checked_next_multiple_of(Pages::GRANULE)?;
+    (allocated <= isize::MAX as usize).then_some((bytes, allocated))
 }
 
 /// A global instance (spec §4.2.11): its value in the form of frame slots. Two slots, for vectors.
@@ -324,6 +340,8 @@ pub(crate) struct InstanceObj {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PAGE_SIZE: usize = 65_536;
     use crate::StoreLimitsBuilder;
 
     #[test]

@@ -20,6 +20,9 @@ fn layout(len: usize) -> Result<Layout, OutOfMemory> {
 }
 
 impl Pages {
+    /// What lengths are multiples of where whole words are accessed.
+    pub(crate) const GRANULE: usize = 8;
+
     /// `len` zeroed bytes. The allocator cannot reserve address space, so `_reserve` is not used.
     pub(crate) fn new(len: usize, _reserve: usize) -> Result<Self, OutOfMemory> {
         if len == 0 {

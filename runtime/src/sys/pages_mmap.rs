@@ -18,6 +18,10 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
+    /// What lengths are multiples of if growth is to succeed: no system has larger pages. What is not touched takes no
+    /// memory.
+    pub(crate) const GRANULE: usize = 64 << 10;
+
     /// `len` zeroed bytes, and address space for `reserve` if the system has that much.
     pub(crate) fn new(len: usize, reserve: usize) -> Result<Self, OutOfMemory> {
         // A 32-bit address space is too small to be given away on a guess.

@@ -178,6 +178,8 @@ struct Translator<'a, 'm> {
     reachable: bool,
     /// See [`Config::fusion`](crate::Config::fusion).
     fusion: bool,
+    /// See [`Config::deterministic`](crate::Config::deterministic).
+    deterministic: bool,
     /// For each accumulator's bank, the slot of the local that is pinned.
     pins: [Option<i32>; 3],
     /// If any is: the first of three slots for what the caller had pinned.
@@ -234,6 +236,7 @@ impl<'a, 'm> Translator<'a, 'm> {
             scratch: 0,
             reachable: true,
             fusion: module.engine().config().fusion,
+            deterministic: module.engine().config().deterministic,
             pins: [None; 3],
             saved_pins: None,
             meter: None,

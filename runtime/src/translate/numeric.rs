@@ -24,6 +24,31 @@ pub(super) enum Order {
 impl Translator<'_, '_> {
     /// An operation on two operands, the result of which has type `out`.
     pub(super) fn binary(&mut self, family: Family, order: Order, out: ValType) -> Step {
+        self.binary_of_any_nan(family, order, out)?;
+        self.canonicalize(family)
+    }
+
+    /// In deterministic code: after an operation that can make a NaN, lets it be the canonical one.
+    fn canonicalize(&mut self, family: Family) -> Step {
+        use Family::*;
+        if !self.deterministic {
+            return Ok(());
+        }
+        match family {
+            F32Add | F32Sub | F32Mul | F32Div | F32Min | F32Max | F32Ceil | F32Floor | F32Trunc
+            | F32Nearest | F32Sqrt | F32DemoteF64 => {
+                self.unary_of_any_nan(F32Canonical, ValType::F32)
+            }
+            F64Add | F64Sub | F64Mul | F64Div | F64Min | F64Max | F64Ceil | F64Floor | F64Trunc
+            | F64Nearest | F64Sqrt | F64PromoteF32 => {
+                self.unary_of_any_nan(F64Canonical, ValType::F64)
+            }
+            // Moves of bits, whose result is known; and what makes no float.
+            _ => Ok(()),
+        }
+    }
+
+    fn binary_of_any_nan(&mut self, family: Family, order: Order, out: ValType) -> Step {
         if self.add_later(family) {
             return Ok(());
         }
@@ -119,6 +144,11 @@ impl Translator<'_, '_> {
 
     /// An operation on one operand.
     pub(super) fn unary(&mut self, family: Family, out: ValType) -> Step {
+        self.unary_of_any_nan(family, out)?;
+        self.canonicalize(family)
+    }
+
+    fn unary_of_any_nan(&mut self, family: Family, out: ValType) -> Step {
         self.settle_sums(1)?;
         let operand = self.pop();
         let mut fields = Fields::new(&[]);

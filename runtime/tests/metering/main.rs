@@ -5,6 +5,7 @@ mod cost;
 mod interrupt;
 mod listing;
 mod resume;
+mod step;
 
 use teff_runtime::{
     CodeForm, Config, Engine, Instance, Linker, Module, Result, ResumableCall, Store, Trap, Val,
