@@ -5,6 +5,7 @@ use anyhow::Result;
 use containerd_shim_wasm::sandbox::Sandbox;
 use containerd_shim_wasm::sandbox::context::RuntimeContext;
 use containerd_shim_wasm::shim::{Cli, Shim};
+use tokio::signal::unix::{SignalKind, signal};
 
 struct Runwasi;
 
@@ -21,9 +22,9 @@ impl Shim for Runwasi {
 
 impl Sandbox for Waiting {
     async fn run_wasi(&self, _: &impl RuntimeContext) -> Result<i32> {
-        loop {
-            std::thread::park();
-        }
+        // Process 1 of a pid namespace is ended by no signal that it does not handle.
+        signal(SignalKind::terminate())?.recv().await;
+        Ok(143)
     }
 }
 
