@@ -170,7 +170,7 @@ fn an_image_can_be_looked_into() {
         ", metered\n",
         "  add  func (i32, i32) -> (i32)\n",
         "  memory  memory 1\n",
-        " for 5 functions\n",
+        " for 6 functions\n",
     ] {
         assert!(shown.stdout.contains(line), "`{line}` is not in: {shown:?}");
     }
@@ -181,7 +181,7 @@ fn an_image_can_be_looked_into() {
     );
     assert!(code.stdout.contains("i32.add"), "{code:?}");
     let all = run(teff().args(["inspect", "--ir"]).arg(&path));
-    assert_eq!(all.stdout.matches("function ").count(), 5, "{all:?}");
+    assert_eq!(all.stdout.matches("function ").count(), 6, "{all:?}");
     run(teff().args(["inspect", "--ir=add"]).arg(&path)).is_refused_with(&["by their index"]);
     run(teff().args(["inspect", "--ir=9"]).arg(&path)).is_refused_with(&["there is no function 9"]);
 }

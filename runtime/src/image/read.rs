@@ -77,7 +77,7 @@ fn check_engine(engine: &Engine, header: &Header) -> Result<()> {
     }
     if engine.config().is_metered() && !header.metered {
         bail!(
-            "the image's code is not metered, so it cannot be limited by fuel or epochs: compile the module with metering"
+            "the image's code is not metered, so it cannot be limited by fuel or epochs: compile the module with metering (`teff compile --metered`)"
         );
     }
     if engine.config().is_deterministic() && !header.deterministic {
