@@ -62,8 +62,11 @@ pub fn disassemble(module: &Module, func_index: u32, out: &mut dyn Write) -> Res
     Ok(())
 }
 
-/// The compact code of a function, and where its operators are in the code and in the module, if that is known.
-fn code_of(module: &ModuleInner, defined: u32) -> Result<(Vec<u8>, Vec<(u32, u32)>)> {
+/// Where a function's operators are, in the code and in the module.
+type Offsets = Vec<(u32, u32)>;
+
+/// The compact code of a function, and where its operators are, if that is known.
+fn code_of(module: &ModuleInner, defined: u32) -> Result<(Vec<u8>, Offsets)> {
     match &module.code {
         CodeMap::Placed(placed) => {
             let code = &module.bytes()[placed.range(module.bytes(), defined)];

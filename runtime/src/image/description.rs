@@ -74,7 +74,7 @@ fn is_consistent(parts: &Parts, bytes: &[u8], header: &Header) -> bool {
     let is_segments =
         |segments: &SegmentSection| segments.count == 0 || is_position(segments.position());
     let imported_globals = parts.imported_globals as usize;
-    header.section(Section::FuncTypes).len % 4 == 0
+    header.section(Section::FuncTypes).len.is_multiple_of(4)
         && (0..funcs).all(|func| parts.func_types.get(bytes, func) < types)
         && parts.imported_funcs <= funcs
         && parts.imported_tables as usize <= parts.tables.len()

@@ -55,6 +55,10 @@ impl FuncEntry {
 }
 
 /// The code of a module.
+#[cfg_attr(
+    feature = "compile",
+    allow(clippy::large_enum_variant, reason = "a module has one")
+)]
 pub(crate) enum CodeMap {
     /// Each function is translated when it is first called, or all of them when the module is loaded.
     #[cfg(feature = "compile")]

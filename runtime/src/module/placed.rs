@@ -47,14 +47,17 @@ impl Placed {
     fn check(&self, bytes: &[u8]) -> Option<()> {
         let address = bytes.as_ptr().addr();
         let aligned = |position: u32| (address + position as usize).is_multiple_of(4);
-        if !aligned(self.list.start) || !aligned(self.code.start) || self.list.len % ENTRY != 0 {
+        if !aligned(self.list.start)
+            || !aligned(self.code.start)
+            || !self.list.len.is_multiple_of(ENTRY)
+        {
             return None;
         }
         let end = self.code.start as usize + self.code.len as usize;
         let mut least = self.code.start as usize + PRELUDE;
         for index in 0..self.count() {
             let first = self.first(bytes, index);
-            if first < least || first >= end || first % CellClass::Compact.align() != 0 {
+            if first < least || first >= end || !first.is_multiple_of(CellClass::Compact.align()) {
                 return None;
             }
             least = first + CellClass::Compact.align() + PRELUDE;
