@@ -45,6 +45,12 @@ enum teff_compilation_mode_enum {
 /* False if there is no such mode. */
 WASM_API_EXTERN bool teff_config_compilation_mode(wasm_config_t *, teff_compilation_mode_t);
 
+/* Memories in pages of one byte, for modules that need less than 64 KiB. Off by default. */
+WASM_API_EXTERN void teff_config_custom_page_sizes(wasm_config_t *, bool);
+
+/* The same results on every machine, to the bit: every NaN that an operation makes is the canonical one. Off by default. */
+WASM_API_EXTERN void teff_config_deterministic(wasm_config_t *, bool);
+
 /* How instructions follow each other: by jumps, which is faster, or in a loop, which every machine can. */
 typedef uint8_t teff_backend_t;
 enum teff_backend_enum {

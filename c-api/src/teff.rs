@@ -107,6 +107,14 @@ c_api! {
         true
     }
 
+    fn teff_config_custom_page_sizes(config: &mut wasm_config_t, enable: bool) {
+        config.config.wasm_custom_page_sizes(enable);
+    }
+
+    fn teff_config_deterministic(config: &mut wasm_config_t, enable: bool) {
+        config.config.deterministic(enable);
+    }
+
     fn teff_config_backend(config: &mut wasm_config_t, backend: u8) -> bool {
         let backend = match backend {
             0 => Backend::Threaded,
