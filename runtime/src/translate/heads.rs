@@ -54,7 +54,7 @@ pub(super) struct Run {
 
 /// An instruction at the beginning of a loop.
 #[derive(Copy, Clone)]
-struct Step {
+struct Noted {
     inst: Inst,
     position: u32,
     /// The meter's position there.
@@ -72,9 +72,9 @@ const MOST: u32 = 32 << 10;
 /// What the innermost loop has begun with, as long as no label has been bound in it.
 pub(super) struct Beginning<'a> {
     open: bool,
-    steps: Vec<'a, Step>,
+    steps: Vec<'a, Noted>,
     /// The beginnings of loops that turned out to lead to a `br_table`.
-    kept: Vec<'a, Step>,
+    kept: Vec<'a, Noted>,
     /// Bytes that may still be written.
     left: u32,
 }
@@ -166,7 +166,7 @@ impl Translator<'_, '_> {
             return;
         }
         let offset = self.map.as_ref().and_then(|map| map.last());
-        self.beginning.steps.push(Step {
+        self.beginning.steps.push(Noted {
             inst: *inst,
             position,
             metered: self.meter_position(),
