@@ -419,7 +419,7 @@ fn missing_features_are_skipped_and_named() {
                 ("(invoke \"g\")", "passed", ""),
                 ("(invoke $S \"f\")", "skipped", &used),
                 ("(module (func (result i32)))", "failed", "refused"),
-                ("(module (memory 1 (pagesize 1)))", "failed", "refused"),
+                ("(module (memory 1 1 shared))", "failed", "refused"),
             ],
         );
     }
