@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, format, rc::Weak, vec::Vec};
 use core::{ffi::c_void, mem::MaybeUninit};
 
-use teff_runtime::{Error, Func, FuncType, Result, Val};
+use teff_runtime::{Error, Func, Result, Val, ValType};
 
 use crate::{
     guard::{c_api, catch},
@@ -42,7 +42,7 @@ unsafe impl Send for Callback {}
 unsafe impl Sync for Callback {}
 
 impl Callback {
-    fn call(&self, ty: &FuncType, params: &[Val], results: &mut [Val]) -> Result<()> {
+    fn call(&self, types: &[ValType], params: &[Val], results: &mut [Val]) -> Result<()> {
         let store = self
             .store
             .upgrade()
@@ -64,7 +64,7 @@ impl Callback {
         if let Some(trap) = trap {
             return Err(trap.to_error());
         }
-        for ((result, value), ty) in results.iter_mut().zip(out.as_slice()).zip(ty.results()) {
+        for ((result, value), &ty) in results.iter_mut().zip(out.as_slice()).zip(types) {
             *result = value
                 .to_val(ty, &store)
                 .map_err(|error| error.context("bad result of a host function"))?;
@@ -87,8 +87,9 @@ fn new(
         store: StoreRef::downgrade(store),
     };
     let ty = ty.to_func(store.context().engine())?;
-    let func = Func::new(store.context(), ty.clone(), move |_, params, results| {
-        callback.call(&ty, params, results)
+    let types: Vec<_> = ty.results().collect();
+    let func = Func::new(store.context(), ty, move |_, params, results| {
+        callback.call(&types, params, results)
     });
     Some(wasm_ref_t::of_extern(store, func))
 }
