@@ -7,15 +7,16 @@
 # the number behind a copy's name.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-# One that prints a line, and two that do some more. What only they need comes last, so that it does not lie between
-# what every program needs.
+# One that prints a line, and two that do some more; then the first one validated lazily. What only the later ones need
+# comes last, so that it does not lie between what every program needs.
 programs=(benches/programs/wasm/hello.wasm examples/hello.wasm examples/hello-rust.wasm)
 cargo build --quiet --release -p teff-cli
 teff=${CARGO_TARGET_DIR:-target}/release/teff
 profile=$(mktemp)
 trap 'rm "$profile"' EXIT
-list=$(for program in "${programs[@]}"; do
-    valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file="$profile" "$teff" run "$program" >/dev/null
+list=$(for arguments in "${programs[@]}" "--compilation-mode lazy ${programs[0]}"; do
+    # shellcheck disable=SC2086 # an option, its value and a program
+    valgrind --quiet --tool=callgrind --demangle=no --callgrind-out-file="$profile" "$teff" run $arguments >/dev/null
     # Callgrind gives each name a number, and tells the name once: where it runs, or where it is called.
     sed -nE "s/^c?fn=\([0-9]+\) (_R[0-9A-Za-z_]+([.][0-9]+)?)('[0-9]+)?$/\1/p" "$profile" |
         sed -E 's/Cs[0-9A-Za-z]{0,13}_/Cs*_/g; s/([MX]s|B)[0-9A-Za-z]{0,2}_/\1*_/g; s/[.][0-9]+$/*/' | LC_ALL=C sort
