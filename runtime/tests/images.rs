@@ -1,9 +1,31 @@
 //! Images: a module that was serialised and loaded again does what it did, and nothing that is not such an image is loaded.
 
+use std::sync::Mutex;
+
 use teff_runtime::{
     Backend, Caller, CodeForm, CompilationMode, Config, Engine, ImageClass, ImageInfo, Linker,
     Module, Precompiled, Result, Store, Trap, disassemble,
 };
+
+/// An image that is there for as long as the program runs, so many bytes behind an address that is a multiple of 8.
+fn flash(image: &[u8], odd: usize) -> &'static [u8] {
+    // What is named here is no leak.
+    static FLASH: Mutex<Vec<&'static [u64]>> = Mutex::new(Vec::new());
+    let mut bytes = vec![0; odd];
+    bytes.extend_from_slice(image);
+    let words: Vec<u64> = bytes
+        .chunks(8)
+        .map(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_ne_bytes(word)
+        })
+        .collect();
+    let words: &'static [u64] = words.leak();
+    FLASH.lock().unwrap().push(words);
+    // SAFETY: any words are bytes, and there are so many.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<u8>().add(odd), image.len()) }
+}
 
 /// Everything that an image has: imports of all kinds, tables, globals that are expressions, segments of all modes, names,
 /// a start function, calls in all ways, code of several functions.
@@ -182,16 +204,7 @@ fn an_image_does_what_the_module_does() {
             );
             assert_eq!(behaviour(&load(&engine, &image).unwrap()), expected);
 
-            let mut words = vec![0_u64; image.len().div_ceil(8)].into_boxed_slice();
-            for (word, bytes) in words.iter_mut().zip(image.chunks(8)) {
-                let mut filled = [0; 8];
-                filled[..bytes.len()].copy_from_slice(bytes);
-                *word = u64::from_ne_bytes(filled);
-            }
-            let words: &'static [u64] = Box::leak(words);
-            // SAFETY: any words are bytes.
-            let flash: &'static [u8] =
-                unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), image.len()) };
+            let flash = flash(&image, 0);
             // SAFETY: it is an image that `serialize` made.
             let placed = unsafe { Module::deserialize_static(&engine, flash) }.unwrap();
             assert_eq!(behaviour(&placed), expected);
@@ -454,11 +467,8 @@ fn engines_that_cannot_run_it_are_told() {
 #[test]
 fn an_image_must_be_aligned_to_run_in_place() {
     let image = image();
-    let bytes: &'static mut [u8] = vec![0; image.len() + 16].leak();
-    let odd = bytes.as_ptr().align_offset(8) + 1;
-    bytes[odd..odd + image.len()].copy_from_slice(&image);
     // SAFETY: it is an image that `serialize` made.
-    let placed = unsafe { Module::deserialize_static(&engine(), &bytes[odd..odd + image.len()]) };
+    let placed = unsafe { Module::deserialize_static(&engine(), flash(&image, 1)) };
     assert!(placed.unwrap_err().to_string().contains("multiple of 8"));
 }
 
